@@ -1,0 +1,34 @@
+"""Ids that are safe as an entity key, an instance id, and a table's PartitionKey or RowKey alike.
+
+Lower-case base32 of a SHA-256: 32 characters carry 160 bits.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+
+
+def digest(*parts: str, length: int = 32) -> str:
+    """`length` base32 characters of a SHA-256 over the parts; ("a", "bc") and ("ab", "c") differ."""
+    raw = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).digest()
+    return base64.b32encode(raw).decode().lower()[:length]
+
+
+def user_key(channel_id: str, user_id: str, tenant_id: str | None = None, aad_object_id: str | None = None) -> str:
+    """One person: by their tenant and directory object where the channel tells both, else by channel and user id."""
+    if tenant_id and aad_object_id:
+        return digest("aad", tenant_id, aad_object_id)
+    return digest("channel", channel_id, user_id)
+
+
+def conversation_key(channel_id: str, conversation_id: str, user_id: str) -> str:
+    """One person in one conversation: the key of a stored reference."""
+    return digest("conversation", channel_id, conversation_id, user_id)
+
+
+def random_id(length: int = 20) -> str:
+    """Unguessable: five bits a character."""
+    return base64.b32encode(secrets.token_bytes(length)).decode().lower()[:length]

@@ -1,0 +1,155 @@
+"""Settings, read from the environment once; the names are those of local.settings.sample.json."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ringback.errors import ConfigurationError
+
+# Set by the platform on every plan of Azure Functions; Core Tools sets neither.
+AZURE_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME")
+# Azurite's documented account: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+DEVELOPMENT_STORAGE = (
+    f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={DEVELOPMENT_KEY};"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
+)
+SAMPLE_SIGNING_KEY = "for-local-use-only-choose-your-own-in-azure"
+
+
+class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the bot is towards the channel service, and who may talk to it."""
+
+    app_id: str = ""
+    app_password: str = ""
+    app_type: str = "MultiTenant"
+    app_tenant_id: str = ""
+    allow_anonymous: bool = False
+    openid_metadata_url: str = "https://login.botframework.com/v1/.well-known/openidconfiguration"
+    token_issuer: str = "https://api.botframework.com"
+    token_url: str = ""
+    service_url_hosts: tuple[str, ...] = ()
+    attachment_hosts: tuple[str, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the app reads from its environment."""
+
+    bot: BotSettings
+    in_azure: bool
+    tables_connection: str
+    tables_endpoint: str = ""
+    queues_connection: str = ""
+    queues_endpoint: str = ""
+    managed_identity_client_id: str = ""
+    signing_key: str
+    public_url: str
+    external_job_url: str = ""
+    external_job_queue: str = ""
+    file_max_bytes: int = 20 * 1024 * 1024
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; raises ConfigurationError naming the variable at fault."""
+    in_azure = any(environ.get(name) for name in AZURE_MARKS)
+    storage = environ.get("AzureWebJobsStorage", "")
+    return Settings(
+        bot=_bot(environ, in_azure),
+        in_azure=in_azure,
+        tables_connection=_development(environ.get("TABLES_CONNECTION_STRING") or storage),
+        tables_endpoint=environ.get("AzureWebJobsStorage__tableServiceUri", ""),
+        queues_connection=_development(environ.get("QUEUES_CONNECTION_STRING") or storage),
+        queues_endpoint=environ.get("AzureWebJobsStorage__queueServiceUri", ""),
+        managed_identity_client_id=environ.get("AzureWebJobsStorage__clientId", ""),
+        signing_key=_signing_key(environ, in_azure),
+        public_url=_public_url(environ),
+        external_job_url=_url(environ, "EXTERNAL_JOB_URL"),
+        external_job_queue=environ.get("EXTERNAL_JOB_QUEUE", ""),
+        file_max_bytes=_integer(environ, "FILE_MAX_BYTES", 20 * 1024 * 1024),
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process."""
+    return read_settings(os.environ)
+
+
+def _bot(environ: Mapping[str, str], in_azure: bool) -> BotSettings:
+    defaults = BotSettings()
+    overridable = {
+        "openid_metadata_url": _url(environ, "BOT_OPENID_METADATA_URL"),
+        "token_issuer": environ.get("BOT_TOKEN_ISSUER", ""),
+        "token_url": _url(environ, "BOT_TOKEN_URL"),
+    }
+    if in_azure and any(overridable.values()):
+        names = "BOT_OPENID_METADATA_URL, BOT_TOKEN_ISSUER and BOT_TOKEN_URL"
+        raise ConfigurationError(f"{names} say whom the bot trusts and are for local use only: remove them in Azure.")
+    return BotSettings(
+        app_id=environ.get("MicrosoftAppId", ""),
+        app_password=environ.get("MicrosoftAppPassword", ""),
+        app_type=environ.get("MicrosoftAppType") or defaults.app_type,
+        app_tenant_id=environ.get("MicrosoftAppTenantId", ""),
+        allow_anonymous=_boolean(environ, "BOT_ALLOW_ANONYMOUS") and not in_azure,
+        openid_metadata_url=overridable["openid_metadata_url"] or defaults.openid_metadata_url,
+        token_issuer=overridable["token_issuer"] or defaults.token_issuer,
+        token_url=overridable["token_url"],
+        service_url_hosts=_list(environ, "BOT_SERVICE_URL_HOSTS"),
+        attachment_hosts=_list(environ, "BOT_ATTACHMENT_HOSTS"),
+    )
+
+
+def _signing_key(environ: Mapping[str, str], in_azure: bool) -> str:
+    key = environ.get("SIGNING_KEY", "")
+    if len(key) < 32 or (in_azure and key == SAMPLE_SIGNING_KEY):
+        fix = "set it to at least 32 random characters, for instance the output of `openssl rand -base64 32`"
+        raise ConfigurationError(f"SIGNING_KEY signs the links and tokens given to users: {fix}.")
+    return key
+
+
+def _public_url(environ: Mapping[str, str]) -> str:
+    given = _url(environ, "PUBLIC_URL")
+    if given:
+        return given.rstrip("/")
+    host = environ.get("WEBSITE_HOSTNAME", "localhost:7071")
+    return f"{'http' if host.startswith(('localhost', '127.')) else 'https'}://{host}"
+
+
+def _development(connection: str) -> str:
+    """Spell out the short form that Core Tools knows and azure-data-tables does not."""
+    return DEVELOPMENT_STORAGE if connection.strip().rstrip(";") == "UseDevelopmentStorage=true" else connection
+
+
+def _url(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+        raise ConfigurationError(f"{name} is {value!r}: give a whole URL, such as https://example.org/path.")
+    return value
+
+
+def _boolean(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "").strip().lower()
+    if value not in {"", "0", "1", "true", "false"}:
+        raise ConfigurationError(f"{name} is {value!r}: give true or false.")
+    return value in {"1", "true"}
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name, "")
+    if not value:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise ConfigurationError(f"{name} is {value!r}: give a whole number.") from None
+
+
+def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in environ.get(name, "").split(",") if part.strip())
