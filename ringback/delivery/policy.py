@@ -1,0 +1,182 @@
+"""What to do with a channel's answer: one table from status and error code to an outcome.
+
+Sources: "Send proactive messages" and "Optimize your agent with rate limiting in Teams"
+(https://learn.microsoft.com/microsoftteams/platform/bots/), status codes of the Bot Connector API.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ringback.channels.port import Outcome, Reaction, SendResult
+
+DELIVERED, RETRY, PERMANENT, AMBIGUOUS = Outcome.DELIVERED, Outcome.RETRY, Outcome.PERMANENT, Outcome.AMBIGUOUS
+LONGEST_DETAIL = 300
+DEEPEST_NESTING = 6
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """The first rule whose status and sign both fit decides; a sign is an error code or a part of the message."""
+
+    status: int
+    sign: str
+    outcome: Outcome
+    reaction: Reaction = Reaction.NONE
+    retries: int | None = None
+    advice: str = ""
+
+
+NO_ROSTER = "the bot is not in this conversation: wait until it is installed there"
+NOT_PERSONAL = "the app is not installed in this user's personal scope"
+GOVERNMENT = "this is a government tenant: set its service URL's host in BOT_SERVICE_URL_HOSTS"
+CREDENTIALS = "check MicrosoftAppId, MicrosoftAppPassword, MicrosoftAppType and MicrosoftAppTenantId"
+BLOCKED = "the user or an administrator blocked the bot"
+GONE = "the conversation or the message is not there (any more)"
+
+RULES = (
+    Rule(400, "", PERMANENT, Reaction.OPERATOR, advice="the channel does not take this activity"),
+    Rule(401, "", PERMANENT, Reaction.OPERATOR, advice=CREDENTIALS),
+    Rule(403, "ConversationBlockedByUser", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
+    Rule(403, "BotDisabledByAdmin", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
+    Rule(403, "MessageWritesBlocked", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
+    Rule(403, "209", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
+    Rule(403, "BotNotInConversationRoster", PERMANENT, Reaction.UNTIL_INSTALLED, advice=NO_ROSTER),
+    Rule(403, "ForbiddenOperationException", PERMANENT, Reaction.UNTIL_INSTALLED, advice=NOT_PERSONAL),
+    Rule(403, "InvalidBotApiHost", PERMANENT, Reaction.OPERATOR, advice=GOVERNMENT),
+    # Has been an outage of the channel: no reference may be dropped for it.
+    Rule(403, "Failed to decrypt conversation id", PERMANENT, advice="the channel could not read its own id"),
+    Rule(403, "", PERMANENT, advice="the channel forbids it"),
+    Rule(404, "ActivityNotFound", PERMANENT, advice=GONE),
+    Rule(404, "", PERMANENT, Reaction.CONFIRM_GONE, advice=GONE),
+    Rule(405, "", PERMANENT, advice="the channel cannot do this; send a new message instead"),
+    Rule(408, "", RETRY),
+    Rule(412, "", RETRY, advice="the channel was busy with this conversation"),
+    Rule(413, "", PERMANENT, advice="the message is too large for the channel"),
+    Rule(429, "", RETRY, advice="the channel throttles"),
+    Rule(500, "", RETRY, retries=1, advice="the channel failed; one more attempt is worth it"),
+    Rule(501, "", PERMANENT, advice="the channel cannot do this"),
+    Rule(504, "", AMBIGUOUS, advice="the channel gave no answer in time; the message may have arrived"),
+)
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: Callable[[], float] = time.time) -> SendResult:
+    """What the channel's answer means; takes any body, and never raises for one."""
+    content = _json(body)
+    if 200 <= status < 300:
+        return _accepted(status, content, body)
+    signs = list(_signs(content))
+    if 300 <= status < 400:
+        detail = "the service URL redirects, and redirects are not followed"
+        return SendResult(outcome=PERMANENT, status=status, code="Redirect", detail=detail, reaction=Reaction.OPERATOR)
+    rule = _rule(status, signs, body)
+    return SendResult(
+        outcome=rule.outcome,
+        status=status,
+        code=_code(signs, rule),
+        retry_after=retry_after(_header(headers, "Retry-After"), now=now),
+        detail=_detail(status, rule, content, body),
+        reaction=rule.reaction,
+        retries=rule.retries,
+    )
+
+
+def no_answer(error: BaseException, *, went_out: bool) -> SendResult:
+    """The connection failed: before the request went out nothing was sent, after it nobody can tell."""
+    detail = f"{type(error).__name__}: {error}".rstrip(": ")[:LONGEST_DETAIL]
+    if went_out:
+        return SendResult(outcome=AMBIGUOUS, code="NoAnswer", detail=detail)
+    return SendResult(outcome=RETRY, code="NotConnected", detail=detail)
+
+
+def retry_after(value: str | None, *, now: Callable[[], float] = time.time) -> float | None:
+    """Seconds to wait by a Retry-After header, given in seconds or as an HTTP date; None if it says neither."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def backoff(attempt: int, *, base: float = 1.0, cap: float = 300.0, random: Callable[[], float]) -> float:
+    """Seconds to wait after failed attempt number `attempt` (from 1): full jitter, `random` gives [0, 1)."""
+    return random() * min(cap, base * 2 ** min(max(attempt, 1) - 1, 60))
+
+
+def _accepted(status: int, content: Any, body: bytes) -> SendResult:
+    if body.lstrip()[:1] == b"<":
+        detail = "a web page came in place of the channel's answer"
+        return SendResult(outcome=AMBIGUOUS, status=status, code="NotTheChannel", detail=detail)
+    activity_id = content.get("id") if isinstance(content, dict) else None
+    return SendResult(
+        outcome=DELIVERED, status=status, activity_id=activity_id if isinstance(activity_id, str) and activity_id else None
+    )
+
+
+def _rule(status: int, signs: list[str], body: bytes) -> Rule:
+    text = body[:4096].decode("utf-8", "replace").lower()
+    lowered = {sign.lower() for sign in signs}
+    for rule in RULES:
+        sign = rule.sign.lower()
+        if rule.status == status and (not sign or sign in lowered or (not sign.isdigit() and sign in text)):
+            return rule
+    if status >= 500:
+        return Rule(status, "", RETRY)
+    return Rule(status, "", PERMANENT)
+
+
+def _signs(content: Any, depth: int = 0) -> Iterator[str]:
+    """Every error code in the body, outermost first; Teams puts JSON into messages."""
+    if depth > DEEPEST_NESTING:
+        return
+    if isinstance(content, str) and content.lstrip()[:1] == "{":
+        yield from _signs(_json(content.encode("utf-8", "replace")), depth + 1)
+    if not isinstance(content, dict):
+        return
+    for name in ("code", "subCode", "errorCode"):
+        value = content.get(name)
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
+            yield str(value)
+    for name in ("error", "innererror", "innerHttpError", "body", "message"):
+        yield from _signs(content.get(name), depth + 1)
+
+
+def _code(signs: list[str], rule: Rule) -> str | None:
+    """The code that decided, in the table's spelling; else the innermost that is a word."""
+    if rule.sign and not rule.sign.isdigit() and " " not in rule.sign:
+        return rule.sign
+    words = [sign for sign in signs if not sign.isdigit()]
+    return (words or signs or [None])[-1]
+
+
+def _detail(status: int, rule: Rule, content: Any, body: bytes) -> str:
+    said = _message(content) or ("" if content is not None else body[:LONGEST_DETAIL].decode("utf-8", "replace"))
+    parts = [f"HTTP {status}", rule.advice, " ".join(said.split())]
+    return ": ".join(part for part in parts if part)[:LONGEST_DETAIL]
+
+
+def _message(content: Any) -> str:
+    inner = content.get("error", content) if isinstance(content, dict) else None
+    message = inner.get("message") if isinstance(inner, dict) else inner
+    return message if isinstance(message, str) else ""
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
