@@ -65,7 +65,9 @@ RULES = (
 )
 
 
-def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: Callable[[], float] = time.time) -> SendResult:
+def classify(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: Callable[[], float] = time.time
+) -> SendResult:
     """What the channel's answer means; takes any body, and never raises for one."""
     content = _json(body)
     if 200 <= status < 300:
@@ -110,17 +112,15 @@ def retry_after(value: str | None, *, now: Callable[[], float] = time.time) -> f
 
 def backoff(attempt: int, *, base: float = 1.0, cap: float = 300.0, random: Callable[[], float]) -> float:
     """Seconds to wait after failed attempt number `attempt` (from 1): full jitter, `random` gives [0, 1)."""
-    return random() * min(cap, base * 2 ** min(max(attempt, 1) - 1, 60))
+    return random() * min(cap, base * 2.0 ** min(max(attempt, 1) - 1, 60))
 
 
 def _accepted(status: int, content: Any, body: bytes) -> SendResult:
     if body.lstrip()[:1] == b"<":
         detail = "a web page came in place of the channel's answer"
         return SendResult(outcome=AMBIGUOUS, status=status, code="NotTheChannel", detail=detail)
-    activity_id = content.get("id") if isinstance(content, dict) else None
-    return SendResult(
-        outcome=DELIVERED, status=status, activity_id=activity_id if isinstance(activity_id, str) and activity_id else None
-    )
+    found = content.get("id") if isinstance(content, dict) else None
+    return SendResult(outcome=DELIVERED, status=status, activity_id=found if isinstance(found, str) and found else None)
 
 
 def _rule(status: int, signs: list[str], body: bytes) -> Rule:
@@ -156,7 +156,7 @@ def _code(signs: list[str], rule: Rule) -> str | None:
     if rule.sign and not rule.sign.isdigit() and " " not in rule.sign:
         return rule.sign
     words = [sign for sign in signs if not sign.isdigit()]
-    return (words or signs or [None])[-1]
+    return (words or signs or [""])[-1] or None
 
 
 def _detail(status: int, rule: Rule, content: Any, body: bytes) -> str:

@@ -74,7 +74,7 @@ def check_service_url(url: str, bot: BotSettings, *, local: bool) -> str:
     match = SERVICE_URL.fullmatch(url)
     # A query, a fragment or a climb would move the path that is added behind it.
     if match is None or re.search(r"[?#\\]|%2e|/\.\.?(/|$)", match["rest"], re.IGNORECASE):
-        raise UnsafeReferenceError(f"The service URL {_shown(url)} is not a plain https URL: no message was sent to it.")
+        raise UnsafeReferenceError(f"The service URL {_shown(url)} is not a plain https URL: nothing is sent to it.")
     if not _allowed(match, (*SERVICE_HOSTS, *bot.service_url_hosts), local=local):
         fix = "if the channel is yours, add its host to BOT_SERVICE_URL_HOSTS"
         raise UnsafeReferenceError(f"The host of the service URL {_shown(url)} is not allowed: {fix}.")
