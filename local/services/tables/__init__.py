@@ -1,0 +1,1 @@
+"""The Azure Table service's REST protocol on SQLite, for one machine."""
