@@ -87,3 +87,6 @@ class UnsafeReferenceError(RingbackError):
 
 class RetryableError(RingbackError):
     """An activity could not do its work now; its retry policy decides whether it runs again."""
+
+    status = 503
+    title = "Not now"
