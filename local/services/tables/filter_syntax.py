@@ -98,7 +98,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token("end", "the end")
 
 
-def _token(found: re.Match[str]) -> _Token:  # noqa: PLR0911 one return for each kind of token
+def _token(found: re.Match[str]) -> _Token:
     text = found.group().strip()
     if found["typed"]:
         return _Token("operand", text, _typed(found["typed"].lower(), found["typed_text"]))

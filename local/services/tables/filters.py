@@ -62,7 +62,7 @@ class Bounds(NamedTuple):
     row_high: str | None = None
 
 
-def _comparable(properties: Mapping[str, Any], name: str) -> Literal | None:  # noqa: PLR0911 one return for each type
+def _comparable(properties: Mapping[str, Any], name: str) -> Literal | None:
     value = properties.get(name)
     if value is None:
         return None

@@ -150,6 +150,8 @@ class TableServer:
         headers = {"ETag": clock.etag(row.ticks)} if row else {}
         if operation.echo and row:
             body = entity_json(row, address.table, exchange.base, level, (), alone=True)
+            if "return-content" in exchange.prefer:
+                headers["Preference-Applied"] = "return-content"
             return exchange.respond(201, body, level.content_type, headers)
         if operation.verb is Verb.INSERT:
             headers |= _NO_CONTENT
