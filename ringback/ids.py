@@ -32,3 +32,18 @@ def conversation_key(channel_id: str, conversation_id: str, user_id: str) -> str
 def random_id(length: int = 20) -> str:
     """Unguessable: five bits a character."""
     return base64.b32encode(secrets.token_bytes(length)).decode().lower()[:length]
+
+
+def operation_id(owner: str, suffix: str) -> str:
+    """The id of an operation that belongs to `owner`: a user key, or `api` for none."""
+    return f"{owner}-{suffix}"
+
+
+def owner_of(operation: str) -> str:
+    """The user key, or `api`, in an operation's id."""
+    return operation.split("-", 1)[0]
+
+
+def short_id(operation: str) -> str:
+    """Six characters of the id's suffix: enough to tell one person's operations apart."""
+    return operation.rsplit("-", 1)[-1][:6]

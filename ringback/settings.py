@@ -33,7 +33,7 @@ class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
     app_tenant_id: str = ""
     allow_anonymous: bool = False
     openid_metadata_url: str = "https://login.botframework.com/v1/.well-known/openidconfiguration"
-    token_issuer: str = "https://api.botframework.com"
+    token_issuer: str = "https://api.botframework.com"  # noqa: S105  an issuer, no secret
     token_url: str = ""
     service_url_hosts: tuple[str, ...] = ()
     attachment_hosts: tuple[str, ...] = ()

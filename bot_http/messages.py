@@ -1,0 +1,85 @@
+"""The bot door: where the channel service posts what people write."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import azure.durable_functions as df
+import azure.functions as func
+import msgspec
+
+from bot_http.problem import answer, answers_problems
+from ringback.bot.dialogue import Dialogue
+from ringback.bot.inbound import Inbound, decode_body
+from ringback.bot.messages import Message
+from ringback.channels.registry import connector_sender
+from ringback.operations.desk import OperationsDesk
+from ringback.operations.engine import DurableClientEngine
+from ringback.settings import settings
+from ringback.tables.operations import OperationTable
+from ringback.tables.references import ReferenceTable
+from ringback.tables.service import tables
+
+if TYPE_CHECKING:
+    from ringback.bot.adapter import RingbackAdapter
+
+bp = df.Blueprint()
+log = logging.getLogger(__name__)
+NOT_IMPLEMENTED = 501
+
+
+@lru_cache(maxsize=1)
+def adapter() -> RingbackAdapter:
+    """The adapter of this process; botbuilder is imported with the first message, not at cold start."""
+    from ringback.bot.adapter import RingbackAdapter as Adapter  # noqa: PLC0415  150 ms
+
+    return Adapter(settings(), connector_sender())
+
+
+@bp.route(route="messages", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@bp.durable_client_input(client_name="client")
+@answers_problems
+async def messages(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """One activity: authenticate, remember where it came from, answer in the same turn."""
+    from ringback.bot.adapter import inbound_of, reply  # noqa: PLC0415  150 ms
+
+    async def on_turn(context: Any) -> None:
+        inbound = inbound_of(context)
+        await remember(inbound, client)
+        for message in await respond(inbound, client):
+            await reply(context, message)
+
+    invoked = await adapter().process(req.headers.get("Authorization") or "", decode_body(req.get_body()), on_turn)
+    if invoked is None:
+        return func.HttpResponse(status_code=200)
+    return answer(invoked.body, invoked.status)
+
+
+async def remember(inbound: Inbound, client: Any) -> None:
+    """Store where this person can be reached: the table first, which senders read, then the person's entity."""
+    reference = inbound.reference
+    if inbound.is_from_bot or reference.user_id == reference.conversation_id:
+        return
+    await ReferenceTable(tables()).put(reference)
+    entity = df.EntityId("user", reference.user_key)
+    await client.signal_entity(entity, "remember", msgspec.to_builtins(reference))
+
+
+async def respond(inbound: Inbound, client: Any) -> list[Message]:
+    """What to say in this turn."""
+    if inbound.type == "invoke":
+        return [{"type": "invokeResponse", "value": {"status": NOT_IMPLEMENTED}}]
+    dialogue = Dialogue(OperationsDesk(OperationTable(tables()), DurableClientEngine(client)), settings())
+    if inbound.type == "conversationUpdate":
+        return [dialogue.greet()] if await _came_in(inbound) else []
+    return await dialogue.respond(inbound)
+
+
+async def _came_in(inbound: Inbound) -> bool:
+    """Whether somebody is to be greeted: a channel says so twice where the bot and the person come one by one."""
+    if not inbound.members_added:
+        return False
+    reference = inbound.reference
+    return await ReferenceTable(tables()).first_greeting(reference.channel_id, reference.conversation_id)

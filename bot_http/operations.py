@@ -1,0 +1,141 @@
+"""Operations without a chat: start, look, cancel, for anybody with the function key."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+import msgspec
+
+from bot_http.problem import answer, answers_problems
+from ringback import ids
+from ringback.errors import NotFoundError, RequestError
+from ringback.operations.catalogue import CATALOGUE, find
+from ringback.operations.desk import OperationsDesk, View
+from ringback.operations.engine import DurableClientEngine
+from ringback.operations.tokens import job_token
+from ringback.settings import settings
+from ringback.tables.operations import OperationRow, OperationTable
+from ringback.tables.references import ReferenceTable
+from ringback.tables.service import tables
+
+bp = df.Blueprint()
+NOBODY = "api"
+USER_KEY = re.compile(r"[a-z2-7]{32}")
+
+
+class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of POST /api/operations; `user` is a user key or `<channelId>:<from.id>`."""
+
+    operation: str
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    user: str | None = None
+
+
+@bp.route(route="operations", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@answers_problems
+async def start_operation(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """202 with the Durable status URLs; the operation's id is the instance id. `Idempotency-Key` makes it once."""
+    request = _decode(req.get_body())
+    operation = find(request.operation)
+    if operation.takes_file and not isinstance(request.input.get("url"), str):
+        raise RequestError(f"{operation.name} needs input.url: where to download the file.", field="input.url")
+    user, conversation = await _whom(request.user)
+    owner, key = user or NOBODY, req.headers.get("Idempotency-Key")
+    suffix = ids.digest("key", owner, key, length=20) if key else ids.random_id()
+    row = OperationRow(
+        id=ids.operation_id(owner, suffix),
+        operation=operation.name,
+        input=request.input,
+        user=user,
+        conversation=conversation,
+        created_at=datetime.now(timezone.utc),
+    )
+    await _desk(client).begin(row)
+    return client.create_check_status_response(req, row.id)
+
+
+@bp.route(route="operations", methods=["GET"])
+@answers_problems
+async def list_operations(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  the binding's
+    """The catalogue."""
+    entries = [
+        {"name": entry.name, "title": entry.title, "description": entry.description, "takesFile": entry.takes_file}
+        for entry in CATALOGUE
+    ]
+    return answer({"operations": entries})
+
+
+@bp.route(route="operations/{id}", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@answers_problems
+async def get_operation(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """State, percent, step, text and output of one operation, and the Durable URLs that manage it."""
+    return _answer(req, client, await _desk(client).view(req.route_params["id"]))
+
+
+@bp.route(route="operations/{id}", methods=["DELETE"])
+@bp.durable_client_input(client_name="client")
+@answers_problems
+async def cancel_operation(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """202 while it is being cancelled; 200 when it has ended already."""
+    view = await _desk(client).cancel(req.route_params["id"])
+    return _answer(req, client, view, 202 if view.row.is_open else 200)
+
+
+def _desk(client: Any) -> OperationsDesk:
+    return OperationsDesk(OperationTable(tables()), DurableClientEngine(client))
+
+
+def _decode(body: bytes) -> StartRequest:
+    try:
+        return msgspec.json.decode(body, type=StartRequest)
+    except msgspec.DecodeError as error:
+        field = re.search(r"`\$\.([\w.]+)`|field `(\w+)`", str(error))
+        named = next((group for group in field.groups() if group), None) if field else None
+        raise RequestError(f'Send {{"operation": name, "input": {{…}}, "user"?}}: {error}.', field=named) from None
+
+
+async def _whom(user: str | None) -> tuple[str | None, str | None]:
+    """(user key, conversation key) of the person to ring back, where they were heard last."""
+    if user is None:
+        return None, None
+    channel, _, identity = user.partition(":")
+    key = user if USER_KEY.fullmatch(user) else ids.user_key(channel, identity)
+    reference = await ReferenceTable(tables()).latest(key)
+    if reference is None:
+        fix = "give a user key or <channelId>:<from.id> of somebody who has written to the bot"
+        raise NotFoundError(f"There is no user {user!r}: {fix}.", field="user")
+    return key, reference.key
+
+
+def _answer(req: func.HttpRequest, client: Any, view: View, status: int = 200) -> func.HttpResponse:
+    row = view.row
+    body: dict[str, Any] = {
+        "id": row.id,
+        "operation": row.operation,
+        "state": view.state,
+        "percent": view.percent,
+        "step": view.step,
+        "text": view.text,
+        "output": view.output,
+        "input": row.input,
+        "createdAt": row.created_at,
+        "endedAt": row.ended_at,
+        "urls": client.get_client_response_links(req, row.id),
+    }
+    waiting = row.waiting if row.is_open else None
+    if waiting and waiting["kind"] == "external":
+        body["external"] = {
+            "operationId": row.id,
+            "token": job_token(settings().signing_key, row.id, waiting["event"]),
+            "eventName": waiting["event"],
+            "input": waiting["input"],
+        }
+    elif waiting:
+        body["approval"] = {"eventName": waiting["event"], "question": waiting["question"]}
+    return answer(body, status)

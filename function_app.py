@@ -1,0 +1,36 @@
+"""The composition root: one app, every blueprint registered, nothing else."""
+
+from __future__ import annotations
+
+import activities.analyze_file
+import azure.durable_functions as df
+
+import activities.delivery
+import activities.external_job
+import activities.operations
+import bot_http.health
+import bot_http.messages
+import bot_http.operations
+import bot_http.pages
+import entities.user
+import orchestrators.deliver
+import orchestrators.long_operation
+import triggers.recovery
+
+app = df.DFApp()
+
+for room in (
+    bot_http.messages,
+    bot_http.operations,
+    bot_http.pages,
+    bot_http.health,
+    triggers.recovery,
+    orchestrators.long_operation,
+    orchestrators.deliver,
+    activities.operations,
+    activities.delivery,
+    activities.external_job,
+    activities.analyze_file,
+    entities.user,
+):
+    app.register_functions(room.bp)

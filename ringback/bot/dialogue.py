@@ -1,0 +1,260 @@
+"""The dialogue: what a person says, and what the bot does about it.
+
+There is no state between two messages but the tables: what a person has running is read from the operations table and
+checked with the engine, so the dialogue is right on any instance of the app and after any crash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+from ringback.bot import messages
+from ringback.bot.inbound import Attachment, Inbound
+from ringback.bot.messages import Message
+from ringback.errors import AuthorizationError, NotFoundError, TooLargeError
+from ringback.ids import digest, operation_id, owner_of
+from ringback.operations import catalogue
+from ringback.operations.desk import OperationsDesk, View
+from ringback.operations.operation import Operation
+from ringback.operations.tokens import page_token, read_job_token
+from ringback.settings import Settings
+from ringback.tables.operations import OperationRow
+
+ANSWER_EVENT = "LongOperationResponse"
+TEAMS_FILE = "application/vnd.microsoft.teams.file.download.info"
+# Teams adds the message's own HTML as an attachment; cards come back as attachments too.
+NOT_FILES = ("text/html", "application/vnd.microsoft.card")
+MAX_OPEN = 50
+GREETINGS = {"hi", "hello", "hey", "start", "menu", "begin", "good morning", "good evening"}
+HELP_WORDS = {"help", "?", "/help", "what can you do", "commands"}
+STATUS_WORDS = {"status", "progress", "how far", "how far is it", "how is it going", "what are you doing"}
+COMMAND = re.compile(r"/?(cancel|abort|retry|try again|approve|reject)\b[:\s]*(.*)", re.IGNORECASE | re.DOTALL)
+
+Handler = Callable[["Dialogue", Inbound, str], Awaitable[Message]]
+
+
+class Dialogue:
+    """Answers one person's activities."""
+
+    def __init__(self, desk: OperationsDesk, config: Settings) -> None:
+        self._desk = desk
+        self._config = config
+
+    async def respond(self, inbound: Inbound) -> list[Message]:
+        """The messages to send back in this turn; none for what needs no words."""
+        if inbound.is_from_bot:
+            return []
+        if inbound.type == "event" and inbound.name == ANSWER_EVENT:
+            return await self._external_answer(inbound)
+        if inbound.type != "message":
+            return []
+        files = [file for attachment in inbound.attachments if (file := file_of(attachment)) is not None]
+        if files:
+            return [await self._start(inbound, catalogue.file_operation(), file, n) for n, file in enumerate(files)]
+        if isinstance(inbound.value, dict) and isinstance(inbound.value.get("action"), str):
+            return [await self._pressed(inbound, inbound.value)]
+        said = inbound.text or (inbound.value if isinstance(inbound.value, str) else "")
+        return [await self._said(inbound, said.strip())]
+
+    def greet(self) -> Message:
+        """The catalogue, for somebody who just came in."""
+        intro = "Hello! Ask me for something long: I answer at once and ring you back with the result."
+        return messages.greeting(catalogue.CATALOGUE, intro)
+
+    def help(self, unknown: str = "") -> Message:
+        """What the bot understands, led by what it did not."""
+        shown = unknown if len(unknown) <= 60 else unknown[:60] + "…"
+        lead = f"I don't know what to do with “{shown}”. " if shown else ""
+        intro = (
+            f"{lead}Pick one by number, name or button, or send me a file. "
+            "While something runs, say **status** to hear how far it is or **cancel** to stop it; "
+            "**retry** runs again what failed."
+        )
+        return messages.greeting(catalogue.CATALOGUE, intro)
+
+    async def _said(self, inbound: Inbound, text: str) -> Message:
+        plain = text.casefold().strip(" .!")
+        if plain in HELP_WORDS:
+            return self.help()
+        command = COMMAND.fullmatch(text)
+        if command and (handler := COMMANDS.get(command.group(1).casefold())):
+            return await handler(self, inbound, command.group(2).strip(" .!#"))
+        chosen = catalogue.chosen(text)
+        if chosen is not None:
+            operation, rest = chosen
+            return await self._start(inbound, operation, {"text": rest} if rest else {})
+        running = await self._desk.running(inbound.reference.user_key)
+        if running:
+            return self._still_working(running)
+        if plain in STATUS_WORDS:
+            return messages.message("Nothing is running.", actions=messages.choices(catalogue.CATALOGUE))
+        if plain in GREETINGS:
+            return self.greet()
+        meant = catalogue.meant(text)
+        if meant is not None:
+            return await self._start(inbound, meant, {} if meant.takes_file else {"text": text})
+        return self.help(text)
+
+    async def _pressed(self, inbound: Inbound, value: dict[str, Any]) -> Message:
+        action, target = value["action"], value.get("operation")
+        if action == "start" and isinstance(target, str):
+            try:
+                return await self._start(inbound, catalogue.find(target), {})
+            except NotFoundError:
+                return self.help(target)
+        if action in COMMANDS and isinstance(target, str):
+            if action in {"approve", "reject"} and isinstance(value.get("event"), str):
+                return await self._decide_event(inbound, target, value["event"], action)
+            return await COMMANDS[action](self, inbound, target)
+        return await self._said(inbound, action)
+
+    async def _start(self, inbound: Inbound, operation: Operation, given: dict[str, Any], number: int = 0) -> Message:
+        if operation.takes_file and not given.get("url"):
+            text = (
+                f"**{operation.title}**: send me the file here, as an attachment. A CSV or a plain text file will do."
+            )
+            return messages.message(text)
+        reference = inbound.reference
+        suffix = digest(reference.channel_id, reference.conversation_id, inbound.activity_id, str(number), length=20)
+        row = OperationRow(
+            id=operation_id(reference.user_key, suffix),
+            operation=operation.name,
+            input=given,
+            user=reference.user_key,
+            conversation=reference.key,
+            created_at=datetime.now(timezone.utc),
+        )
+        if len(await self._desk.table.of_owner(reference.user_key, open_only=True)) >= MAX_OPEN:
+            return messages.message(f"You have {MAX_OPEN} operations running. Cancel one first, or wait for a result.")
+        try:
+            await self._desk.begin(row)
+        except TooLargeError:
+            return messages.message("That is too much text to start with. Send it as a file instead.")
+        link = f"{self._config.public_url}/api/o/{page_token(self._config.signing_key, row.id)}"
+        return messages.acknowledged(operation, row, link)
+
+    def _still_working(self, views: list[View]) -> Message:
+        return messages.still_working(views, [catalogue.title(view.row.operation) for view in views])
+
+    async def _cancel(self, inbound: Inbound, which: str) -> Message:
+        running = await self._desk.running(inbound.reference.user_key)
+        if not running:
+            return messages.message("Nothing is running.", actions=messages.choices(catalogue.CATALOGUE))
+        found = running if which.casefold() in {"all", "everything"} else _named(running, which)
+        if len(found) > 1 and which.casefold() not in {"all", "everything"}:
+            return _which("cancel", found)
+        if not found:
+            return self._still_working(running)
+        views = [await self._desk.cancel(view.row.id) for view in found]
+        lines = [
+            messages.progress_line(view, catalogue.title(view.row.operation)) for view in views if view.row.is_open
+        ]
+        return messages.message("\n\n".join(lines) or "It has just ended.", actions=[messages.say("Status", "status")])
+
+    async def _retry(self, inbound: Inbound, which: str) -> Message:
+        rows = await self._desk.table.of_owner(inbound.reference.user_key, open_only=False)
+        ended = [row for row in rows if row.state in {"failed", "terminated", "cancelled"}]
+        found = [row for row in ended if which.casefold() in {row.id, row.label}] if which else ended
+        if not found:
+            return messages.message("There is nothing to try again.", actions=messages.choices(catalogue.CATALOGUE))
+        return await self._start(inbound, catalogue.find(found[-1].operation), found[-1].input)
+
+    async def _approve(self, inbound: Inbound, which: str) -> Message:
+        return await self._decide(inbound, which, "approve")
+
+    async def _reject(self, inbound: Inbound, which: str) -> Message:
+        return await self._decide(inbound, which, "reject")
+
+    async def _decide(self, inbound: Inbound, which: str, verb: str) -> Message:
+        running = await self._desk.running(inbound.reference.user_key)
+        asking = [view for view in running if (view.row.waiting or {}).get("kind") == "approval"]
+        found = _named([view for view in asking if view.state != "cancelling"], which)
+        if len(found) > 1:
+            return _which(verb, found)
+        if not found:
+            return messages.message("Nothing is waiting for your approval.")
+        return await self._decide_event(inbound, found[0].row.id, (found[0].row.waiting or {})["event"], verb)
+
+    async def _decide_event(self, inbound: Inbound, identity: str, event: str, verb: str) -> Message:
+        reference = inbound.reference
+        row = await self._desk.table.get(identity) if owner_of(identity) == reference.user_key else None
+        if row is None or (row.waiting or {}).get("event") != event:
+            return messages.message("This question is not open, or not for you to answer.")
+        outcome = {"approve": "approved", "reject": "rejected"}[verb]
+        data = {"decision": outcome, "by": reference.user_name or reference.user_id}
+        if not await self._desk.answer(identity, event, data):
+            return messages.message("This question is closed already.")
+        return messages.message(f"Noted: {outcome}.")
+
+    async def _external_answer(self, inbound: Inbound) -> list[Message]:
+        value = inbound.value
+        if not isinstance(value, dict) or not isinstance(value.get("token"), str):
+            return [messages.message(f"A {ANSWER_EVENT} needs a value with the token of the job.")]
+        if not value.keys() & {"progress", "result", "error"}:
+            return [messages.message(f"A {ANSWER_EVENT} needs one of progress, result and error in its value.")]
+        try:
+            identity, event = read_job_token(self._config.signing_key, value["token"])
+        except AuthorizationError as error:
+            return [messages.message(str(error))]
+        data = {name: value[name] for name in ("progress", "result", "error", "text") if name in value}
+        if await self._desk.answer(identity, event, data):
+            return []
+        return [messages.message("This operation has ended already: nobody waits for the answer any more.")]
+
+
+COMMANDS: dict[str, Handler] = {
+    "cancel": Dialogue._cancel,  # noqa: SLF001  the dialogue's own table
+    "abort": Dialogue._cancel,  # noqa: SLF001
+    "retry": Dialogue._retry,  # noqa: SLF001
+    "try again": Dialogue._retry,  # noqa: SLF001
+    "approve": Dialogue._approve,  # noqa: SLF001
+    "reject": Dialogue._reject,  # noqa: SLF001
+}
+
+
+class ChatFile(msgspec.Struct, frozen=True):
+    """A file that a person sent: where to fetch it, and what they call it."""
+
+    url: str
+    name: str
+    content_type: str
+
+
+def file_of(attachment: Attachment) -> dict[str, Any] | None:
+    """The input of a file operation, or None when the attachment is no file."""
+    url = attachment.content_url
+    if attachment.content_type == TEAMS_FILE and isinstance(attachment.content, dict):
+        url = attachment.content.get("downloadUrl")
+    if not isinstance(url, str) or not url or attachment.content_type.startswith(NOT_FILES):
+        return None
+    name = attachment.name or "the file"
+    return msgspec.to_builtins(ChatFile(url, name[:200], attachment.content_type))
+
+
+def _named(views: list[View], which: str) -> list[View]:
+    """The views that `which` names by id, label, number or operation; all of them when it is empty."""
+    name = which.casefold()
+    if not name or name in {"it", "that"}:
+        return views
+    if name.isdigit() and 1 <= int(name) <= len(views):
+        return [views[int(name) - 1]]
+    titles = {view.row.id: catalogue.title(view.row.operation).casefold() for view in views}
+    return [view for view in views if name in {view.row.id, view.row.label, view.row.operation, titles[view.row.id]}]
+
+
+def _which(verb: str, views: list[View]) -> Message:
+    lines = [messages.progress_line(view, catalogue.title(view.row.operation)) for view in views]
+    buttons = [
+        messages.say(
+            f"{verb.title()} {catalogue.title(view.row.operation)} ({view.row.label})", f"{verb} {view.row.label}"
+        )
+        for view in views
+    ]
+    if verb == "cancel":
+        buttons.append(messages.say("Cancel all", "cancel all"))
+    return messages.message("\n\n".join([f"Which one shall I {verb}?", *lines]), actions=buttons)

@@ -1,0 +1,188 @@
+"""The operations tables: what each person asked for, and a short list of what has not ended.
+
+An operation's id is `{owner}-{suffix}`; its row lies in the owner's partition, so what a person has running is one
+query of one partition, and a row is found by its id alone. `openoperations` lists ids from before the row is written
+until after it ended: whatever dies between two writes is found there and finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
+
+from ringback.errors import TooLargeError
+from ringback.ids import owner_of, short_id
+from ringback.tables.service import OPEN_OPERATIONS, OPERATIONS, Tables
+
+OPEN_PARTITION = "open"
+# A string property holds 64 KiB of UTF-16.
+MAX_TEXT = 32_000
+ENDED_STATES = ("succeeded", "failed", "cancelled", "terminated")
+
+
+class OperationRow(msgspec.Struct, kw_only=True):
+    """One operation as the doors see it; `state` is running until the row is closed with one of ENDED_STATES."""
+
+    id: str
+    operation: str
+    state: str = "running"
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    user: str | None = None
+    conversation: str | None = None
+    created_at: datetime
+    started: bool = False
+    cancel: bool = False
+    waiting: dict[str, Any] | None = None
+    text: str | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the operation has not ended yet."""
+        return self.state not in ENDED_STATES
+
+    @property
+    def label(self) -> str:
+        """The short form of the id that a person can type."""
+        return short_id(self.id)
+
+
+class OperationTable:
+    """Rows of operations."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def insert(self, row: OperationRow) -> bool:
+        """List the operation as open, then insert its row; False when that id was seen before."""
+        entity = _entity(row)
+        if len(entity["Input"]) > MAX_TEXT:
+            raise TooLargeError(f"The operation's input is over {MAX_TEXT} characters of JSON.", field="input")
+        open_table = await self._tables.get(OPEN_OPERATIONS)
+        table = await self._tables.get(OPERATIONS)
+        await open_table.upsert_entity({"PartitionKey": OPEN_PARTITION, "RowKey": row.id, "CreatedAt": row.created_at})
+        try:
+            await table.create_entity(entity)
+        except ResourceExistsError:
+            seen = await self.get(row.id)
+            if seen is not None and not seen.is_open:
+                await self._unlist(row.id)
+            return False
+        return True
+
+    async def get(self, identity: str) -> OperationRow | None:
+        """The row with this id, or None."""
+        table = await self._tables.get(OPERATIONS)
+        try:
+            return _row(dict(await table.get_entity(owner_of(identity), identity)))
+        except ResourceNotFoundError:
+            return None
+
+    async def mark(self, identity: str, **values: Any) -> None:
+        """Set single fields of a row without touching the others."""
+        table = await self._tables.get(OPERATIONS)
+        entity = {"PartitionKey": owner_of(identity), "RowKey": identity, **_properties(values)}
+        await table.update_entity(entity, mode=UpdateMode.MERGE)
+
+    async def end(self, identity: str, state: str, text: str, now: datetime) -> bool:
+        """Close a row; False when it was closed before: the first end stands."""
+        table = await self._tables.get(OPERATIONS)
+        closed = False
+        while True:
+            try:
+                found = await table.get_entity(owner_of(identity), identity)
+            except ResourceNotFoundError:
+                break
+            if found["State"] in ENDED_STATES:
+                break
+            values = _properties({"state": state, "text": text[:MAX_TEXT], "ended_at": now, "waiting": None})
+            entity = {"PartitionKey": owner_of(identity), "RowKey": identity, **values}
+            try:
+                await table.update_entity(
+                    entity,
+                    mode=UpdateMode.MERGE,
+                    etag=found.metadata["etag"],
+                    match_condition=MatchConditions.IfNotModified,
+                )
+            except ResourceModifiedError:
+                continue
+            closed = True
+            break
+        await self._unlist(identity)
+        return closed
+
+    async def of_owner(self, owner: str, *, open_only: bool) -> list[OperationRow]:
+        """A person's operations, oldest first."""
+        table = await self._tables.get(OPERATIONS)
+        condition = "PartitionKey eq @owner" + (" and Open eq true" if open_only else "")
+        rows = [_row(dict(entity)) async for entity in table.query_entities(condition, parameters={"owner": owner})]
+        return sorted(rows, key=lambda row: (row.created_at, row.id))
+
+    async def listed_open(self) -> AsyncIterator[tuple[str, datetime]]:
+        """Ids, with the time of their listing, of the operations listed as open."""
+        table = await self._tables.get(OPEN_OPERATIONS)
+        condition = "PartitionKey eq @partition"
+        async for entity in table.query_entities(condition, parameters={"partition": OPEN_PARTITION}):
+            yield entity["RowKey"], _aware(entity["CreatedAt"])
+
+    async def forget_listing(self, identity: str) -> None:
+        """Take an id off the open list."""
+        await self._unlist(identity)
+
+    async def _unlist(self, identity: str) -> None:
+        table = await self._tables.get(OPEN_OPERATIONS)
+        await table.delete_entity(OPEN_PARTITION, identity)
+
+
+_JSON_FIELDS = {"input": "Input", "waiting": "Waiting"}
+_NAMES = {
+    "operation": "Operation",
+    "state": "State",
+    "user": "User",
+    "conversation": "Conversation",
+    "created_at": "CreatedAt",
+    "started": "Started",
+    "cancel": "Cancel",
+    "text": "Text",
+    "ended_at": "EndedAt",
+}
+
+
+def _properties(values: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for field, value in values.items():
+        if field in _JSON_FIELDS:
+            properties[_JSON_FIELDS[field]] = msgspec.json.encode(value).decode()
+        elif value is not None:
+            properties[_NAMES[field]] = value
+    if "state" in values:
+        properties["Open"] = values["state"] not in ENDED_STATES
+    return properties
+
+
+def _entity(row: OperationRow) -> dict[str, Any]:
+    values = msgspec.structs.asdict(row)
+    identity = values.pop("id")
+    return {"PartitionKey": owner_of(identity), "RowKey": identity, **_properties(values)}
+
+
+def _row(entity: dict[str, Any]) -> OperationRow:
+    values: dict[str, Any] = {field: entity[name] for field, name in _NAMES.items() if name in entity}
+    for field, name in _JSON_FIELDS.items():
+        if name in entity:
+            values[field] = msgspec.json.decode(entity[name])
+    for field in ("created_at", "ended_at"):
+        if field in values:
+            values[field] = _aware(values[field])
+    return OperationRow(id=entity["RowKey"], **values)
+
+
+def _aware(value: Any) -> datetime:
+    """A plain aware datetime out of azure-data-tables' TablesEntityDatetime."""
+    return datetime.fromtimestamp(value.timestamp(), tz=timezone.utc)

@@ -1,0 +1,72 @@
+"""One TableServiceClient for each event loop, and tables that come into being when first used."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from azure.core.exceptions import ResourceExistsError
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from ringback.errors import ConfigurationError
+from ringback.settings import Settings, settings
+
+OPERATIONS = "operations"
+OPEN_OPERATIONS = "openoperations"
+REFERENCES = "references"
+LEDGER = "ledger"
+FILES = "files"
+
+
+class Tables:
+    """The app's tables over one pooled client; `await tables.get(name)` creates the table if it is missing."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._service = service
+        self._ready: dict[str, asyncio.Task[TableClient]] = {}
+
+    async def get(self, name: str) -> TableClient:
+        """The client of one table."""
+        task = self._ready.get(name)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._ready[name] = asyncio.create_task(self._create(name))
+        return await asyncio.shield(task)
+
+    async def _create(self, name: str) -> TableClient:
+        client = self._service.get_table_client(name)
+        with suppress(ResourceExistsError):
+            await client.create_table()
+        return client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._service.close()
+
+
+_tables: WeakKeyDictionary[asyncio.AbstractEventLoop, Tables] = WeakKeyDictionary()
+
+
+def tables() -> Tables:
+    """The tables of the running event loop: an aiohttp connection pool must not cross loops."""
+    loop = asyncio.get_running_loop()
+    found = _tables.get(loop)
+    if found is None:
+        found = _tables[loop] = Tables(connect(settings()))
+    return found
+
+
+def connect(config: Settings) -> TableServiceClient:
+    """A service client by connection string, or by managed identity where only an endpoint is given."""
+    options: dict[str, Any] = {"retry_total": 5, "retry_backoff_factor": 0.2, "logging_enable": False}
+    if config.tables_endpoint:
+        from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415  100 ms that local runs never need
+
+        client_id = config.managed_identity_client_id or None
+        credential = DefaultAzureCredential(managed_identity_client_id=client_id)
+        return TableServiceClient(config.tables_endpoint, credential=credential, **options)
+    if not config.tables_connection:
+        message = "No Table storage is configured: set AzureWebJobsStorage (UseDevelopmentStorage=true locally)."
+        raise ConfigurationError(message)
+    return TableServiceClient.from_connection_string(config.tables_connection, **options)
