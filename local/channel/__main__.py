@@ -1,0 +1,64 @@
+"""`python -m local.channel --bot URL`: the channel as a program of its own, for any bot on any host."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+from local.channel.context import DEFAULT_SECRET, Options
+from local.channel.server import PortTakenError, is_http_url, serve
+from local.lifetime import end_with_parent
+
+DEFAULT_PORT = 3978
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m local.channel", description=__doc__)
+    made.add_argument("--bot", required=True, metavar="URL", help="the bot's messages URL, …/api/messages")
+    made.add_argument("--port", type=int, default=DEFAULT_PORT, help="port to listen on (default %(default)s)")
+    made.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    made.add_argument("--state", type=Path, default=Path(".local/channel"), metavar="DIR", help="where state is kept")
+    made.add_argument("--secret", help="Direct Line secret (default: DIRECT_LINE_SECRET, else a well-known local one)")
+    made.add_argument("--public-url", metavar="URL", help="how the bot and clients reach this channel")
+    made.add_argument("--webchat", type=Path, metavar="DIR", help="where webchat.js is (default: STATE/webchat)")
+    made.add_argument("--bot-id", default="bot", help="the bot's id in conversations (default %(default)s)")
+    made.add_argument("--bot-name", default="Bot", help="the bot's name (default %(default)s)")
+    made.add_argument("--end-with-parent", action="store_true", help="end when standard input closes")
+    return made
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    return Options(
+        bot=arguments.bot,
+        public_url=(arguments.public_url or f"http://127.0.0.1:{arguments.port}").rstrip("/"),
+        state=arguments.state,
+        secret=arguments.secret or os.environ.get("DIRECT_LINE_SECRET") or DEFAULT_SECRET,
+        webchat=arguments.webchat or arguments.state / "webchat",
+        bot_id=arguments.bot_id,
+        bot_name=arguments.bot_name,
+    )
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    for name, url in (("--bot", arguments.bot), ("--public-url", arguments.public_url)):
+        if url is not None and not is_http_url(url):
+            print(f"{name} must be an http or https URL, not {url!r}", file=sys.stderr)
+            return 2
+    logging.basicConfig(level=logging.WARNING, format="channel: %(message)s")
+    if arguments.end_with_parent:
+        end_with_parent()
+    try:
+        asyncio.run(serve(options_of(arguments), arguments.host, arguments.port))
+    except PortTakenError:
+        print(f"port {arguments.port} is taken: choose another one with --port", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

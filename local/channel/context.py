@@ -1,0 +1,61 @@
+"""The parts of a running channel, put together once and handed to every door."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from local.channel.bot_client import BotClient
+from local.channel.database import Database
+from local.channel.errors import conversation_not_found
+from local.channel.identity import Identity
+from local.channel.store import Conversation, Store
+from local.channel.tokens import Tokens
+from local.channel.transcript import Transcript
+from local.channel.turns import Turns
+
+DEFAULT_SECRET = "local-direct-line-secret"  # noqa: S105  it guards a channel on this machine only
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """`public_url` is where the bot and clients reach the channel, without a trailing slash."""
+
+    bot: str
+    public_url: str
+    state: Path
+    secret: str = DEFAULT_SECRET
+    webchat: Path | None = None
+    bot_id: str = "bot"
+    bot_name: str = "Bot"
+
+
+class Channel:
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.database = Database(options.state)
+        self.store = Store(self.database)
+        self.tokens = Tokens(self.database.kept("token-key"), options.secret)
+        self.identity = Identity(options.public_url, options.bot_id, options.bot_name)
+        self.transcript = Transcript(self.store)
+        self.bot = BotClient(options.bot)
+        self.turns = Turns(self.store, self.transcript, self.bot, self.identity)
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        found = self.store.conversation(conversation_id)
+        if found is None:
+            raise conversation_not_found(conversation_id)
+        return found
+
+    async def close(self) -> None:
+        await self.turns.close()
+        await self.bot.close()
+        self.transcript.close()
+        self.database.close()
+
+
+CHANNEL: web.AppKey[Channel] = web.AppKey("channel", Channel)

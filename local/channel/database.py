@@ -1,0 +1,68 @@
+"""The one SQLite file of the channel: what is committed survives a kill -9 of the process at any moment."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS conversations (
+    id TEXT PRIMARY KEY, channel_id TEXT NOT NULL, user_id TEXT NOT NULL, user_name TEXT NOT NULL, locale TEXT NOT NULL,
+    tenant_id TEXT NOT NULL, last_number INTEGER NOT NULL DEFAULT 0, last_position INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS conversations_by_user ON conversations (channel_id, tenant_id, user_id);
+CREATE TABLE IF NOT EXISTS members (
+    conversation TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+    announced INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (conversation, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, conversation TEXT NOT NULL, position INTEGER, activity TEXT NOT NULL,
+    sender TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS log_by_position ON log (conversation, position);
+CREATE INDEX IF NOT EXISTS log_by_activity ON log (conversation, activity);
+CREATE TABLE IF NOT EXISTS attachments (
+    id TEXT PRIMARY KEY, conversation TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
+    thumbnail BLOB
+);
+"""
+
+
+class Database:
+    """A connection used from one thread only; writes are synchronous, so their order is the order of the calls."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.connection = sqlite3.connect(folder / "channel.db", isolation_level=None, timeout=5)
+        self.connection.row_factory = sqlite3.Row
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=NORMAL")
+        self.connection.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commits at the end, or leaves nothing behind."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def kept(self, name: str, fresh: bytes | None = None) -> bytes:
+        """The value kept under `name`; the first call keeps `fresh`, by default 32 random bytes."""
+        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        if row:
+            return bytes(row["value"])
+        value = secrets.token_bytes(32) if fresh is None else fresh
+        self.connection.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, value))
+        return value

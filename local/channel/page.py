@@ -1,0 +1,138 @@
+"""The Web Chat page at `/`: its files, its Content-Security-Policy, and the tokens that it chats with."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from local.channel.context import CHANNEL, Channel
+from local.channel.errors import ChannelError, bad_argument, forbidden
+from local.channel.store import DIRECT_LINE, TEAMS, new_conversation_id
+from local.channel.tokens import Access
+from local.channel.webchat import FILE
+from local.channel.wire import json_answer, read_object, text_field
+
+SOURCES = Path(__file__).parents[2] / "web" / "chat"
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+PAGE_USER = "dl_you"
+
+
+def guard(request: web.Request) -> Channel:
+    """Refuse what no page of this channel asks: other sites (also by DNS rebinding) must not get tokens or logs."""
+    channel = request.app[CHANNEL]
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if not _is_loopback(host) and host != urlsplit(channel.options.public_url).hostname:
+        raise forbidden(f"The channel is not known as {host!r}: start it with --public-url.")
+    origin = request.headers.get("Origin")
+    if origin and urlsplit(origin).netloc != request.host:
+        raise forbidden("Only the channel's own page may ask this.")
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise forbidden("Only the channel's own page may ask this.")
+    return channel
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+async def index(request: web.Request) -> web.Response:
+    channel = request.app[CHANNEL]
+    nonce = secrets.token_urlsafe(18)
+    bundle = _bundle(channel)
+    settings = {
+        "webchat": bundle.is_file(),
+        "fetch": f"python3 -m local.channel.webchat fetch --into {bundle.parent}",
+        "bot": channel.options.bot,
+        "channels": [DIRECT_LINE, TEAMS],
+        "user": PAGE_USER,
+        "nonce": nonce,
+    }
+    # Inside a script element, "<" would end it.
+    text = msgspec.json.encode(settings).decode().replace("<", "\\u003c")
+    html = (SOURCES / "index.html").read_text("utf-8").replace("%NONCE%", nonce).replace("%SETTINGS%", text)
+    headers = {
+        "Content-Security-Policy": _policy(request, nonce),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+    return web.Response(text=html, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def _policy(request: web.Request, nonce: str) -> str:
+    public = request.app[CHANNEL].options.public_url
+    origin = f"{urlsplit(public).scheme}://{urlsplit(public).netloc}"
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src 'nonce-{nonce}'",
+            f"style-src 'self' 'nonce-{nonce}'",
+            f"img-src 'self' data: blob: {origin}",
+            f"media-src 'self' data: blob: {origin}",
+            "font-src 'self' data:",
+            f"connect-src 'self' blob: ws://{request.host} wss://{request.host} {origin}",
+            "worker-src blob:",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
+async def source(request: web.Request) -> web.Response:
+    """One of the page's own files, by its plain name."""
+    path = SOURCES / request.match_info["name"]
+    kind = TYPES.get(path.suffix)
+    if kind is None or path.parent != SOURCES or not path.is_file():
+        raise ChannelError(404, "NotFound", f"The page has no file {request.match_info['name']!r}.")
+    headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    return web.Response(text=path.read_text("utf-8"), content_type=kind, charset="utf-8", headers=headers)
+
+
+async def bundle_file(request: web.Request) -> web.StreamResponse:
+    path = _bundle(request.app[CHANNEL])
+    if not path.is_file():
+        raise ChannelError(
+            404, "NotFound", "Web Chat is not fetched yet: see `python3 -m local.channel.webchat --help`."
+        )
+    return web.FileResponse(path, headers={"Content-Type": "text/javascript", "Cache-Control": "no-cache"})
+
+
+def _bundle(channel: Channel) -> Path:
+    return (channel.options.webchat or channel.options.state / "webchat") / FILE
+
+
+async def page_token(request: web.Request) -> web.Response:
+    """A token for the page: of the conversation that it names if that is still here, else of a new one."""
+    channel = guard(request)
+    body = await read_object(request, "The page's request", optional=True)
+    user = text_field(body, "user") or PAGE_USER
+    channel_id = text_field(body, "channelId") or DIRECT_LINE
+    if channel_id not in (DIRECT_LINE, TEAMS):
+        raise bad_argument(f"channelId must be {DIRECT_LINE!r} or {TEAMS!r}.")
+    wanted = text_field(body, "conversationId")
+    known = channel.store.conversation(wanted) if wanted else None
+    if known and (known.channel_id, known.user_id) != (channel_id, user):
+        known = None
+    conversation_id = known.id if known else new_conversation_id()
+    access = Access(conversation_id, user, text_field(body, "name"), channel_id)
+    data = {"conversationId": conversation_id, "token": channel.tokens.mint(access), "known": known is not None}
+    return json_answer(data)
+
+
+def routes() -> list[web.RouteDef]:
+    return [
+        web.get("/", index),
+        web.get("/page/webchat.js", bundle_file),
+        web.get("/page/{name}", source),
+        web.post("/page/token", page_token),
+    ]

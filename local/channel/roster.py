@@ -1,0 +1,197 @@
+"""The connector's conversations, members and attachments."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from aiohttp import web
+
+from local.channel.connector import checked, keep, paged, reach
+from local.channel.context import CHANNEL, Channel
+from local.channel.errors import ChannelError, bad_argument, missing_property, too_large
+from local.channel.identity import DEFAULT_TENANT, aad_object_id
+from local.channel.store import (
+    DIRECT_LINE,
+    TEAMS,
+    Attachment,
+    Conversation,
+    Member,
+    new_conversation,
+    new_conversation_id,
+)
+from local.channel.uploads import new_attachment
+from local.channel.wire import MAX_FILE, field, json_answer, read_object, text_field
+
+CONVERSATIONS_PAGE = 100
+MEMBERS_PAGE = 200
+MEMBERS_PAGE_MAX = 500
+
+
+async def create_conversation(request: web.Request) -> web.Response:
+    """A conversation with a user by id. A Teams user has one conversation with a bot: it is found, not made twice."""
+    channel = request.app[CHANNEL]
+    body = await read_object(request, "The conversation parameters")
+    members = body.get("members")
+    user = members[0] if isinstance(members, list) and members else None
+    if not text_field(user, "id"):
+        raise missing_property("Name the user as the first of 'members', with an 'id'.")
+    tenant = text_field(body, "tenantId") or text_field(field(field(body, "channelData"), "tenant"), "id")
+    teams = bool(tenant) or request.path.startswith("/teams/")
+    member = Member(text_field(user, "id"), text_field(user, "name"), "user")
+    conversation = _found_or_made(channel, TEAMS if teams else DIRECT_LINE, tenant, member)
+    answer = {"id": conversation.id, "serviceUrl": channel.identity.service_url_of(conversation)}
+    first = body.get("activity")
+    if isinstance(first, dict) and first:
+        answer["activityId"] = keep(channel, conversation, checked(first))
+    return json_answer(answer, 201)
+
+
+def _found_or_made(channel: Channel, channel_id: str, tenant: str, member: Member) -> Conversation:
+    if channel_id == TEAMS:
+        tenant = tenant or DEFAULT_TENANT
+        known = channel.store.conversation_with(TEAMS, tenant, member.id)
+        if known:
+            return known
+    made = new_conversation(
+        new_conversation_id(), channel_id, user_id=member.id, user_name=member.name, tenant_id=tenant
+    )
+    bot = channel.identity.bot(channel_id)
+    channel.store.start(made, bot)
+    # The bot made it: it need not be told who is in it.
+    channel.store.announced(made.id, [bot, member])
+    return made
+
+
+async def list_conversations(request: web.Request) -> web.Response:
+    channel = request.app[CHANNEL]
+    token = request.query.get("continuationToken", "")
+    page, following = paged(channel.store.conversation_ids(), CONVERSATIONS_PAGE, token)
+    data = [
+        {"id": conversation.id, "members": _roster(channel, conversation)}
+        for conversation in map(channel.store.conversation, page)
+        if conversation
+    ]
+    return json_answer({"conversations": data, "continuationToken": following})
+
+
+async def get_members(request: web.Request) -> web.Response:
+    channel, conversation = reach(request)
+    return json_answer(_roster(channel, conversation))
+
+
+async def get_paged_members(request: web.Request) -> web.Response:
+    channel, conversation = reach(request)
+    wanted = request.query.get("pageSize", str(MEMBERS_PAGE))
+    if not wanted.isascii() or not wanted.isdigit() or not 1 <= int(wanted[:9]) <= MEMBERS_PAGE_MAX:
+        raise bad_argument(f"pageSize must be a number from 1 to {MEMBERS_PAGE_MAX}.")
+    token = request.query.get("continuationToken", "")
+    members, following = paged(_roster(channel, conversation), int(wanted), token)
+    data: dict[str, Any] = {"members": members}
+    if following:
+        data["continuationToken"] = following
+    return json_answer(data)
+
+
+async def get_member(request: web.Request) -> web.Response:
+    channel, conversation = reach(request)
+    wanted = request.match_info["member"]
+    for member in _roster(channel, conversation):
+        if wanted in (member["id"], member.get("aadObjectId")):
+            return json_answer(member)
+    raise ChannelError(404, "MemberNotFoundInConversation", f"{wanted!r} is not a member of this conversation.")
+
+
+async def delete_member(request: web.Request) -> web.Response:
+    channel, conversation = reach(request)
+    if not channel.store.remove_member(conversation.id, request.match_info["member"]):
+        raise ChannelError(404, "MemberNotFoundInConversation", "There is no such member in this conversation.")
+    return json_answer({})
+
+
+def _roster(channel: Channel, conversation: Conversation) -> list[dict[str, Any]]:
+    members = channel.store.members(conversation.id)
+    if conversation.channel_id != TEAMS:
+        return [{"id": member.id, "name": member.name, "role": member.role} for member in members]
+    return [_teams_member(conversation, member) for member in members if member.role == "user"]
+
+
+def _teams_member(conversation: Conversation, member: Member) -> dict[str, Any]:
+    """Teams tells no bot in its roster, and more of a person."""
+    name = member.name or member.id
+    address = f"{''.join(filter(str.isalnum, name)).lower() or 'user'}@contoso.example"
+    object_id = aad_object_id(member.id)
+    return {
+        "id": member.id,
+        "name": name,
+        "aadObjectId": object_id,
+        "objectId": object_id,
+        "email": address,
+        "userPrincipalName": address,
+        "tenantId": conversation.tenant_id,
+        "userRole": "user",
+    }
+
+
+async def upload_attachment(request: web.Request) -> web.Response:
+    channel, conversation = reach(request)
+    body = await read_object(request, "The attachment", limit=3 * MAX_FILE)
+    thumbnail = _base64(body, "thumbnailBase64")
+    data = _base64(body, "originalBase64")
+    file = new_attachment(text_field(body, "name"), text_field(body, "type"), data, thumbnail or None)
+    channel.store.add_attachment(conversation.id, file)
+    return json_answer({"id": file.id}, 201)
+
+
+def _base64(body: dict[str, Any], name: str) -> bytes:
+    try:
+        data = base64.b64decode(text_field(body, name), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise bad_argument(f"{name!r} is not base64: {error}.") from error
+    if len(data) > MAX_FILE:
+        raise too_large("The attachment", MAX_FILE)
+    return data
+
+
+async def attachment_info(request: web.Request) -> web.Response:
+    file = _attachment(request)
+    views = [{"viewId": "original", "size": len(file.data)}]
+    if file.thumbnail:
+        views.append({"viewId": "thumbnail", "size": len(file.thumbnail)})
+    return json_answer({"name": file.name, "type": file.type, "views": views})
+
+
+async def attachment_view(request: web.Request) -> web.Response:
+    """The bytes; open to clients as well, since bots send these URLs to them."""
+    file = _attachment(request)
+    views = {"original": file.data, "thumbnail": file.thumbnail}
+    data = views.get(request.match_info["view"])
+    if data is None:
+        raise ChannelError(404, "AttachmentNotFound", "This attachment has no such view.")
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+    return web.Response(body=data, headers={"Content-Type": file.type, **headers})
+
+
+def _attachment(request: web.Request) -> Attachment:
+    file = request.app[CHANNEL].store.attachment(request.match_info["attachment"])
+    if file is None:
+        raise ChannelError(404, "AttachmentNotFound", "There is no such attachment in this channel's state.")
+    return file
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    base = f"{prefix}/v3/conversations"
+    one = base + "/{conversation}"
+    return [
+        web.post(base, create_conversation),
+        web.get(base, list_conversations),
+        web.get(f"{one}/members", get_members),
+        web.get(f"{one}/pagedmembers", get_paged_members),
+        web.get(one + "/members/{member}", get_member),
+        web.delete(one + "/members/{member}", delete_member),
+        web.get(one + "/activities/{activity}/members", get_members),
+        web.post(f"{one}/attachments", upload_attachment),
+        web.get(prefix + "/v3/attachments/{attachment}", attachment_info),
+        web.get(prefix + "/v3/attachments/{attachment}/views/{view}", attachment_view),
+    ]

@@ -1,0 +1,116 @@
+"""The HTTP server: routes, CORS, error bodies, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from local.channel import connector, directline, page, roster, stream, uploads
+from local.channel.context import CHANNEL, Channel, Handler, Options
+from local.channel.errors import ChannelError
+from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
+
+logger = logging.getLogger("local.channel")
+ALLOWED_HEADERS = "Authorization, Content-Type, Content-Disposition, X-Requested-With, x-ms-bot-agent"
+CONNECTOR_PREFIXES = ("", "/teams")
+
+
+class PortTakenError(Exception):
+    """Another program listens on the port."""
+
+
+def build(options: Options) -> web.Application:
+    app = web.Application(middlewares=[answer_errors], client_max_size=MAX_UPLOAD)
+    app[CHANNEL] = Channel(options)
+    app[stream.STREAMS] = set()
+    app.on_response_prepare.append(allow_origin)
+    app.on_shutdown.append(stream.close_streams)
+    app.on_cleanup.append(_close)
+    app.add_routes(directline.routes() + stream.routes() + uploads.routes() + page.routes())
+    for prefix in CONNECTOR_PREFIXES:
+        app.add_routes(connector.routes(prefix) + roster.routes(prefix))
+    app.router.add_get("/healthz", health)
+    return app
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Preflights, and every failure as a documented error body."""
+    try:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return web.Response(status=204)
+        return await handler(request)
+    except ChannelError as error:
+        return error_answer(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return error_answer(_of_http(request, error))
+    except ConnectionError:
+        # The client went away in the middle of its request.
+        raise
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.path)
+        return error_answer(ChannelError(500, "ServiceError", "The channel failed; its log says why."))
+
+
+def _of_http(request: web.Request, error: web.HTTPException) -> ChannelError:
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    words = {404: "NotFound", 405: "MethodNotAllowed", 413: "MessageSizeTooBig"}
+    code = words.get(error.status, "BadArgument")
+    return ChannelError(error.status, code, f"{request.method} {request.path}: {error.reason}.", headers)
+
+
+async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """CORS for Direct Line, errors and preflights included; the page's own routes stay same-origin."""
+    origin = request.headers.get("Origin")
+    if not origin or not request.path.startswith("/v3/directline"):
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Vary"] = "Origin"
+    response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+        wanted = request.headers.get("Access-Control-Request-Headers")
+        response.headers["Access-Control-Allow-Headers"] = wanted or ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = "3600"
+
+
+async def health(request: web.Request) -> web.Response:
+    channel = request.app[CHANNEL]
+    return json_answer({"status": "ok", "bot": channel.options.bot, "streams": channel.transcript.listener_count})
+
+
+async def _close(app: web.Application) -> None:
+    await app[CHANNEL].close()
+
+
+async def serve(options: Options, host: str, port: int) -> None:
+    """Run until SIGTERM or SIGINT; raises PortTakenError."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    runner = web.AppRunner(build(options), access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError from error
+            raise
+        print(f"channel ready: {options.public_url} (bot: {options.bot})", flush=True)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+
+
+def is_http_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -1,0 +1,95 @@
+"""Turns: what users do, told to the bot in the order and shape of the Bot Service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from local.channel.bot_client import TURN_SECONDS, BotClient
+from local.channel.errors import BotUnreachableError, ChannelError
+from local.channel.identity import Identity
+from local.channel.store import Activity, Conversation, Member, Store
+from local.channel.transcript import Transcript
+from local.channel.wire import now
+
+logger = logging.getLogger("local.channel")
+
+
+class Turns:
+    def __init__(self, store: Store, transcript: Transcript, bot: BotClient, identity: Identity) -> None:
+        self.store = store
+        self.transcript = transcript
+        self.bot = bot
+        self.identity = identity
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def started(self, conversation: Conversation) -> None:
+        """Tell the bot of a new conversation, without making its starter wait."""
+        task = asyncio.get_running_loop().create_task(self._announce_start(conversation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def user_activity(self, conversation: Conversation, activity: Activity, sender: Member) -> str:
+        """Take a user's activity to the bot, then show it; returns its id. Raises 502 or 504 when the bot fails."""
+        deadline = asyncio.get_running_loop().time() + TURN_SECONDS
+        self.store.join(conversation.id, sender)
+        conversation = self.store.conversation(conversation.id) or conversation
+        activity_id = self.store.next_activity_id(conversation.id)
+        shown = {**activity, **self.identity.shown(conversation, sender, activity), "id": activity_id}
+        await self._announce(conversation, deadline)
+        with self.transcript.turn(conversation.id):
+            answer = await self._post({**shown, **self.identity.addressed(conversation, activity)}, deadline)
+            self.transcript.echo(conversation, shown)
+            self._expected_replies(conversation, shown, answer)
+        return activity_id
+
+    async def _announce_start(self, conversation: Conversation) -> None:
+        try:
+            await self._announce(conversation, asyncio.get_running_loop().time() + TURN_SECONDS)
+        except ChannelError as error:
+            # The client's conversation stands; its members are announced again before the first activity.
+            logger.warning("conversationUpdate of %s: %s", conversation.id, error.message)
+
+    async def _announce(self, conversation: Conversation, deadline: float) -> None:
+        """Tell the bot of members it has not heard of. One at a time, so that no activity overtakes its member."""
+        if not self.store.unannounced(conversation.id):
+            return
+        lock = self._locks.setdefault(conversation.id, asyncio.Lock())
+        async with lock:
+            members = self.store.unannounced(conversation.id)
+            if members:
+                for update in self.identity.arrivals(conversation, members):
+                    update["id"] = self.store.next_activity_id(conversation.id)
+                    await self._tell(update, deadline)
+                self.store.announced(conversation.id, members)
+        if not self.store.unannounced(conversation.id):
+            self._locks.pop(conversation.id, None)
+
+    async def _tell(self, update: Activity, deadline: float) -> None:
+        """A bot that heard of its members and failed is not told again; one that was not there is."""
+        try:
+            await self._post(update, deadline)
+        except BotUnreachableError:
+            raise
+        except ChannelError as error:
+            logger.warning("%s in %s: %s", update["type"], update["conversation"]["id"], error.message)
+
+    async def _post(self, activity: Activity, deadline: float) -> Any:
+        return await self.bot.post(activity, deadline - asyncio.get_running_loop().time())
+
+    def _expected_replies(self, conversation: Conversation, question: Activity, answer: Any) -> None:
+        """With deliveryMode expectReplies the replies come as the answer's body."""
+        if question.get("deliveryMode") != "expectReplies" or not isinstance(answer, dict):
+            return
+        for reply in answer.get("activities") or ():
+            if isinstance(reply, dict):
+                shown = {"timestamp": now(), **reply, **self.identity.from_bot(conversation, reply)}
+                shown.pop("id", None)
+                self.transcript.from_bot(conversation, shown)

@@ -1,0 +1,91 @@
+"""JSON on the wire: reading requests within a limit, writing answers, times and look-ups without regard to case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+from aiohttp import BodyPartReader, web
+
+from local.channel.errors import ChannelError, bad_argument, too_large
+
+MAX_FILE = 4 * 1024 * 1024
+# Several files and an activity in one multipart request.
+MAX_UPLOAD = 5 * MAX_FILE
+MAX_ACTIVITY = 4 * 1024 * 1024
+
+
+def now() -> str:
+    """The time as Bot Framework activities write it: UTC, with a Z."""
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def json_answer(data: Any, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(data), status=status, content_type="application/json", charset="utf-8")
+
+
+def error_answer(error: ChannelError) -> web.Response:
+    answer = json_answer(error.body(), error.status)
+    answer.headers.update(error.headers)
+    return answer
+
+
+async def read_body(request: web.Request, limit: int, what: str) -> bytes:
+    """The whole body; raises 413 as soon as more than `limit` bytes are announced or came."""
+    if (request.content_length or 0) > limit:
+        raise too_large(what, limit)
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise too_large(what, limit)
+    return bytes(body)
+
+
+async def read_part(part: BodyPartReader, limit: int, what: str) -> bytes:
+    body = bytearray()
+    while chunk := await part.read_chunk(64 * 1024):
+        body += chunk
+        if len(body) > limit:
+            raise too_large(what, limit)
+    decoded = bytes(part.decode(body))
+    if len(decoded) > limit:
+        raise too_large(what, limit)
+    return decoded
+
+
+def parse_object(body: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad_argument(f"{what} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise bad_argument(f"{what} must be a JSON object.")
+    return value
+
+
+async def read_object(
+    request: web.Request, what: str, *, optional: bool = False, limit: int = MAX_ACTIVITY
+) -> dict[str, Any]:
+    """The body as a JSON object; an empty one is {} when `optional`."""
+    body = await read_body(request, limit, what)
+    if optional and not body.strip():
+        return {}
+    return parse_object(body, what)
+
+
+def field(data: Any, name: str) -> Any:
+    """A property by name whatever its case (`user`, `User`): clients of Direct Line send both. None when absent."""
+    if not isinstance(data, Mapping):
+        return None
+    if name in data:
+        return data[name]
+    return next((value for key, value in data.items() if isinstance(key, str) and key.lower() == name.lower()), None)
+
+
+def text_field(data: Any, name: str) -> str:
+    """A property that is a non-empty string, else the empty string."""
+    value = field(data, name)
+    return value if isinstance(value, str) else ""
