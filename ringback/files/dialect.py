@@ -14,6 +14,7 @@ from ringback.files.values import read_value
 # Earlier ones win a tie: a comma is also a decimal mark and punctuation.
 DELIMITERS = ("\t", ";", ",", "|")
 SAMPLE_RECORDS = 200
+SAMPLE_FIELDS = 1000
 CLEAR_SHARE = 0.9
 NAMED_SHARE = 0.5
 LONGEST_NAME = 100
@@ -25,22 +26,21 @@ TEXT_SUFFIXES = (".json", ".jsonl", ".ndjson", ".xml", ".html", ".htm", ".md", "
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The first records under one delimiter; blank lines are left out."""
+    """The first records under one delimiter, each cut to SAMPLE_FIELDS, and their widths; blank lines are left out."""
 
     delimiter: str
     records: list[list[str]]
+    widths: list[int]
 
     @property
     def width(self) -> int:
         """The most common number of fields."""
-        widths = Counter(map(len, self.records))
-        return max(widths, key=lambda width: (widths[width], width), default=0)
+        return usual_width(self.widths)
 
     @property
     def share(self) -> float:
         """The part of all records that have it."""
-        widths = Counter(map(len, self.records))
-        return max(widths.values(), default=0) / max(len(self.records), 1)
+        return self.widths.count(self.width) / max(len(self.widths), 1)
 
     @property
     def typed(self) -> float:
@@ -51,13 +51,20 @@ class Sample(msgspec.Struct, frozen=True):
 
 def take_sample(lines: list[str], delimiter: str, *, more: bool) -> Sample:
     """Records from the first lines of a file; `more` when lines follow."""
-    records = []
+    records, widths = [], []
     for record in read_records(lines, delimiter, more=more):
         if record.fields:
-            records.append(record.fields)
+            records.append(record.fields[:SAMPLE_FIELDS])
+            widths.append(len(record.fields))
         if len(records) >= SAMPLE_RECORDS:
             break
-    return Sample(delimiter, records)
+    return Sample(delimiter, records, widths)
+
+
+def usual_width(widths: Sequence[int]) -> int:
+    """The most common of some numbers of fields, the larger of two that are equally common; 0 of none."""
+    counts = Counter(widths)
+    return max(counts, key=lambda width: (counts[width], width), default=0)
 
 
 def find_delimiter(lines: list[str], *, more: bool, name: str = "", content_type: str = "") -> str | None:

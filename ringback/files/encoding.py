@@ -90,4 +90,6 @@ def _with_encoding(content: bytes) -> Content:
 
 
 def _damage(damaged: int) -> tuple[str, ...]:
-    return (f"{damaged:,} characters could not be read and were replaced.",) if damaged else ()
+    if not damaged:
+        return ()
+    return ("1 character could not be read." if damaged == 1 else f"{damaged:,} characters could not be read.",)

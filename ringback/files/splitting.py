@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from ringback.errors import RequestError
-from ringback.files.dialect import Sample, find_delimiter, has_header, name_columns, take_sample
+from ringback.files.dialect import Sample, find_delimiter, has_header, name_columns, take_sample, usual_width
 from ringback.files.encoding import Content, decode
 from ringback.files.records import Lines, read_records, split_lines
 
@@ -78,13 +78,9 @@ def _text_plan(content: Content, step: int) -> Plan:
 
 def _table_plan(content: Content, sample: Sample, start: int, step: int) -> Plan:
     header = sample.records[0] if has_header(sample.records) else []
-    body = sample.records[1:] if header else sample.records
-    usual = Sample(sample.delimiter, body).width
-    while len(header) > max(usual, 1) and not header[-1].strip():
-        header = header[:-1]
-    width = max(len(header), usual)
     if header:
-        start = _after_header(content, start, sample.delimiter)
+        start = _next_boundary(content, start, 1, sample.delimiter, filled=True)
+    width = _width(sample, header)
     columns = name_columns(header, min(width, MOST_COLUMNS))
     return Plan(
         "table",
@@ -124,8 +120,16 @@ def _window(content: Content, start: int, span: int) -> Lines:
     return lines if end >= len(content.content) else Lines(lines.texts[:-1], lines.stops[:-1])
 
 
-def _after_header(content: Content, start: int, delimiter: str) -> int:
-    return _next_boundary(content, start, 1, delimiter, filled=True)
+def _width(sample: Sample, header: list[str]) -> int:
+    """How many columns there are; delimiters at the header's end, with no name and no column below, are none."""
+    if not header:
+        return sample.width
+    usual = usual_width(sample.widths[1:])
+    named = sample.widths[0]
+    if named == len(header):
+        while named > max(usual, 1) and not header[named - 1].strip():
+            named -= 1
+    return max(named, usual)
 
 
 def _cut(content: Content, start: int, step: int, delimiter: str | None) -> list[Chunk]:

@@ -34,7 +34,7 @@ NUMERIC = ("integer", "point", "either", "group", "grouped", "comma")
 LONGEST_NUMBER = 40
 LONGEST_DATE = 40
 LARGEST_EXPONENT = 300
-STARTS = frozenset("0123456789+-.")
+STARTS = frozenset("0123456789+-.,")
 
 INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
