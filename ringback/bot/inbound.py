@@ -94,7 +94,7 @@ def parse_inbound(body: Any, *, now: datetime | None = None) -> Inbound:
 
 
 def _encodable(body: dict[str, Any]) -> bytes:
-    """Lone surrogates, numbers beyond 64 bits and bottomless nesting are in nobody's interest further on."""
+    """Lone surrogates and bottomless nesting would fail wherever this is written later."""
     try:
         return msgspec.json.encode(body)
     except (UnicodeEncodeError, OverflowError, RecursionError, TypeError, ValueError) as error:
