@@ -18,6 +18,7 @@ class Bot:
         self.delay = 0.0
         self.fails = {}
         self.echoes = True
+        self.on_message = None
         self.url = ""
         self.token = ""
         self._runner = None
@@ -48,6 +49,8 @@ class Bot:
         status = self.fails.get(activity["type"], self.status)
         if isinstance(self.answer, web.Response):
             return self.answer
+        if self.on_message and activity["type"] == "message":
+            await self.on_message(activity)
         if status == 200 and self.echoes and activity["type"] == "message":
             await self.say(activity, f"echo: {activity.get('text', '')}")
         return web.json_response(self.answer, status=status)

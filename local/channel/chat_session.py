@@ -1,0 +1,185 @@
+"""The terminal chat's course: showing what arrives, numbers for buttons, scripts and a prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from local.channel.chat_client import Activity, ChatClient, ChatError
+from local.channel.chat_text import Choice, draw
+
+# After an answer, what follows within this time belongs to it.
+QUIET_SECONDS = 0.6
+
+
+@dataclass(frozen=True)
+class Step:
+    """`kind` is "say" or "file"."""
+
+    kind: str
+    text: str
+
+
+class Session:
+    def __init__(self, channel: str, secret: str, user: str, *, as_json: bool, until: str) -> None:
+        self.client = ChatClient(channel, secret, user)
+        self.as_json = as_json
+        self.until = until
+        self.choices: list[Choice] = []
+        self._heard = 0
+        self._arrived = asyncio.Condition()
+        self._found = asyncio.Event()
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._reader: threading.Thread | None = None
+
+    @asynccontextmanager
+    async def opened(self, conversation: str, channel_id: str) -> AsyncIterator[None]:
+        async with self.client:
+            await self.client.start(conversation, channel_id)
+            self._tell(f"conversation {self.client.conversation} at {self.client.channel}")
+            tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch_connection())]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def script(self, steps: list[Step], wait: float) -> int:
+        """Do the steps, each after the answer to the one before; 0 when all was taken and --until came."""
+        await self._settle(min(wait, 2.0), 0)
+        for number, step in enumerate(steps):
+            heard = self._heard
+            try:
+                await self._do(step)
+            except ChatError as error:
+                print(f"{step.kind} {step.text!r}: {error}", file=sys.stderr)
+                return 1
+            if number + 1 < len(steps):
+                await self._settle(wait, heard)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._found.wait(), wait)
+        return 1 if self.until and not self._found.is_set() else 0
+
+    async def interactive(self, wait: float) -> int:
+        """Lines from standard input until it ends; then what still arrives within `wait` seconds."""
+        self._read_lines()
+        while (line := await self._lines.get()) is not None:
+            if line.strip() == "/quit":
+                return 0
+            try:
+                await self._typed(line)
+            except ChatError as error:
+                self._tell(str(error))
+        if not sys.stdin.isatty():
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._found.wait(), wait)
+        return 0
+
+    async def _typed(self, line: str) -> None:
+        text = line.strip()
+        if not text:
+            return
+        if text == "/help":
+            self._tell("a message, or a button's number; /file PATH; /say TEXT; /quit")
+        elif text.startswith("/file "):
+            await self._do(Step("file", text.removeprefix("/file ").strip()))
+        else:
+            await self._do(Step("say", text))
+
+    async def _do(self, step: Step) -> None:
+        if step.kind == "file" or step.text.startswith("/file "):
+            await self.client.upload(Path(step.text.removeprefix("/file ")))
+        elif step.text.isascii() and step.text.isdigit() and 0 < int(step.text) <= len(self.choices):
+            await self._press(self.choices[int(step.text) - 1])
+        else:
+            self.choices = []
+            await self.client.post({"text": step.text.removeprefix("/say ")})
+
+    async def _press(self, choice: Choice) -> None:
+        if choice.activity is None:
+            self._tell(f"open {choice.link}")
+            return
+        activity = dict(choice.activity)
+        if choice.inputs:
+            activity["value"] = {**activity.get("value", {}), **await self._answers(choice.inputs)}
+        self.choices = []
+        await self.client.post(activity)
+
+    async def _answers(self, inputs: tuple[Activity, ...]) -> dict[str, str]:
+        """The fields of a card: asked for at a prompt, else their own values."""
+        answers = {}
+        for wanted in inputs:
+            value = str(wanted.get("value") or "")
+            if self._reader is not None:
+                label = wanted.get("label") or wanted.get("placeholder") or wanted["id"]
+                options = " / ".join(str(choice.get("value")) for choice in wanted.get("choices") or ())
+                self._tell(" ".join(part for part in (str(label), options, f"[{value}]" if value else "") if part))
+                value = (await self._lines.get() or "").strip() or value
+            answers[str(wanted["id"])] = value
+        return answers
+
+    def _read_lines(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            with suppress(RuntimeError):  # the loop is closed: the chat has ended
+                for line in sys.stdin:
+                    loop.call_soon_threadsafe(self._lines.put_nowait, line)
+                loop.call_soon_threadsafe(self._lines.put_nowait, None)
+
+        self._reader = threading.Thread(target=read, name="stdin", daemon=True)
+        self._reader.start()
+
+    async def _listen(self) -> None:
+        async for activity in self.client.activities():
+            if activity.get("from", {}).get("id") != self.client.user:
+                await self._show(activity)
+
+    async def _show(self, activity: Activity) -> None:
+        if activity.get("type") == "typing":
+            return
+        drawn = draw(activity)
+        if self.as_json:
+            print(msgspec.json.encode(activity).decode(), flush=True)
+        first = len(self.choices) + 1
+        self.choices += drawn.choices
+        lines = drawn.lines + [f"  [{first + index}] {each.title}" for index, each in enumerate(drawn.choices)]
+        if not self.as_json and lines:
+            print("\n".join([f"bot: {lines[0]}", *(f"     {line}" for line in lines[1:])]), flush=True)
+        if self.until and self.until in "\n".join(lines):
+            self._found.set()
+        async with self._arrived:
+            self._heard += 1
+            self._arrived.notify_all()
+
+    async def _settle(self, wait: float, heard: int) -> None:
+        """Until something came after `heard` and nothing more follows, at most `wait` seconds."""
+        async with self._arrived:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._arrived.wait_for(lambda: self._heard > heard), wait)
+        if self._heard == heard:
+            return
+        while True:
+            latest = self._heard
+            await asyncio.sleep(QUIET_SECONDS)
+            if self._heard == latest:
+                return
+
+    async def _watch_connection(self) -> None:
+        shown = True
+        while True:
+            await asyncio.sleep(0.5)
+            if self.client.connected != shown:
+                shown = self.client.connected
+                self._tell("connected again" if shown else "connection lost, trying again …")
+
+    def _tell(self, text: str) -> None:
+        print(f"({text})", file=sys.stderr if self.as_json else sys.stdout, flush=True)

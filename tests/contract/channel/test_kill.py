@@ -1,0 +1,120 @@
+"""The channel as a program: what it acknowledged survives kill -9; ports, pipes and signals."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.contract.channel.conftest import SECRET, Client, free_port
+
+ROOT = Path(__file__).parents[3]
+
+
+class Program(Client):
+    """The same calls, to `python -m local.channel` as a process of its own."""
+
+    process = None
+    arguments = ()
+
+    async def start(self):
+        command = [sys.executable, "-m", "local.channel", "--bot", self.bot.url, "--port", str(self.port)]
+        command += ["--state", str(self.state), "--secret", SECRET, *self.arguments]
+        pipe = asyncio.subprocess.PIPE
+        self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 10)
+        assert line.startswith(b"channel ready: " + self.url.encode()), line
+        self.session = aiohttp.ClientSession()
+
+    async def stop(self, how=signal.SIGKILL):
+        await self.session.close()
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        await self.process.communicate()
+        return self.process.returncode
+
+
+@pytest.fixture
+async def program(tmp_path, bot):
+    made = Program(tmp_path / "state", bot)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_kill_9_loses_nothing_that_was_acknowledged(program, bot):
+    conversation, token, _ = await program.open()
+    await program.say(conversation, token, "hi")
+    question = bot.of_type("message")[0]
+    seen, watermark = await program.activities(conversation, token)
+    acknowledged = []
+
+    async def send_until_killed():
+        try:
+            for number in range(10_000):
+                status, answer = await bot.say(question, f"m{number}")
+                assert status == 200
+                acknowledged.append(answer["id"])
+        except aiohttp.ClientError:
+            return
+
+    for _ in range(3):
+        sending = asyncio.ensure_future(send_until_killed())
+        await asyncio.sleep(0.4)
+        await program.stop(signal.SIGKILL)
+        await sending
+        await program.start()
+        more, watermark = await program.activities(conversation, token, watermark)
+        seen += more
+    while True:
+        more, watermark = await program.activities(conversation, token, watermark)
+        if not more:
+            break
+        seen += more
+    ids = [activity["id"] for activity in seen]
+    assert len(ids) == len(set(ids))
+    assert [each for each in ids if each in set(acknowledged)] == acknowledged
+    assert len(acknowledged) > 30
+    assert (await program.say(conversation, token, "still here")).status == 200
+
+
+async def test_sigterm_ends_it_cleanly_with_open_streams(program, bot):
+    _, _, started = await program.open()
+    async with program.session.ws_connect(started["streamUrl"]) as stream:
+        program.process.send_signal(signal.SIGTERM)
+        assert (await asyncio.wait_for(stream.receive(), 5)).data == 1001
+        assert await asyncio.wait_for(program.process.wait(), 5) == 0
+
+
+async def test_it_ends_with_its_parents_pipe(tmp_path, bot):
+    program = Program(tmp_path / "state", bot)
+    program.arguments = ("--end-with-parent",)
+    await program.start()
+    program.process.stdin.close()
+    assert await asyncio.wait_for(program.process.wait(), 5) == 0
+    await program.stop()
+
+
+async def test_a_taken_port_is_exit_2_naming_the_option(program, tmp_path):
+    status, err = await _run(
+        "--bot", "http://127.0.0.1:1/", "--port", str(program.port), "--state", str(tmp_path / "b")
+    )
+    assert status == 2
+    assert err.strip() == f"port {program.port} is taken: choose another one with --port"
+
+
+async def test_a_bot_that_is_no_url_is_exit_2(tmp_path):
+    status, err = await _run("--bot", "localhost:7071", "--port", str(free_port()), "--state", str(tmp_path))
+    assert status == 2
+    assert "--bot must be an http or https URL" in err
+
+
+async def _run(*arguments):
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "local.channel", *arguments, cwd=ROOT, stdout=pipe, stderr=pipe
+    )
+    _, err = await asyncio.wait_for(process.communicate(), 10)
+    return process.returncode, err.decode()
