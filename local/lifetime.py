@@ -18,6 +18,7 @@ def end_with_parent() -> None:
 
 
 def _wait_for_end_of_file() -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not sys.stdin: a thread inside its lock makes the interpreter abort when it ends for another reason.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
