@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+
+from ringback.files.parts import merge, read_chunk
+from ringback.files.splitting import plan_file
+from ringback.files.summary import summarize_part
+from ringback.operations.file_report import MAX_COLUMNS, report
+
+
+def report_of(content: bytes, name: str = "f.csv"):
+    data, plan = plan_file(content, name=name)
+    parts = [read_chunk(data[chunk.start : chunk.end], plan) for chunk in plan.chunks]
+    return report(name, summarize_part(merge(parts, plan), plan))
+
+
+def test_text_and_card_hold_the_same_figures():
+    rows = "".join(f"{number},{'red' if number % 3 else 'blue'},{number / 4}\n" for number in range(1, 1001))
+    text, card = report_of(b"id,colour,price\n" + rows.encode())
+    shown = json.dumps(card)
+    for figure in ("1000", "500.50", "125.12", "red (667)", "id (integer)", "colour (text)", "price (number)"):
+        assert figure in text, figure
+        assert figure in shown, figure
+
+
+def test_missing_values_are_counted_by_column():
+    text, _ = report_of(b"a,b\n1,\n2,x\n,y\n4,z\n")
+    assert "**a (integer)**: missing 1" in text
+    assert "**b (text)**: missing 1" in text
+
+
+def test_a_plain_text_is_counted_in_lines_and_words():
+    text, card = report_of(b"the quick fox\nthe lazy dog\n", "note.txt")
+    assert "lines 2" in text
+    assert "the (2)" in json.dumps(card)
+
+
+def test_a_wide_table_keeps_its_card_small_and_says_so():
+    width = MAX_COLUMNS + 10
+    content = (
+        ",".join(f"c{n}" for n in range(width)) + "\n" + "\n".join([",".join("12345678" for _ in range(width))] * 5)
+    )
+    text, card = report_of(content.encode())
+    assert "10 more columns" in text
+    assert len(json.dumps(card)) < 28_000
+
+
+def test_long_names_and_values_are_cut():
+    name = "x" * 300
+    text, card = report_of(f"{name},b\n{'v' * 500},1\n{'v' * 500},2\n".encode(), name + ".csv")
+    assert max(len(line) for line in text.split("\n")) < 500
+    assert len(json.dumps(card)) < 5_000

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ringback.errors import ConfigurationError
+from ringback.settings import SAMPLE_SIGNING_KEY, read_settings
+
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+
+
+def test_the_sample_is_enough():
+    config = read_settings(SAMPLE)
+    assert not config.in_azure
+    assert config.bot.allow_anonymous
+    assert "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1" in config.tables_connection
+    assert config.public_url == "http://localhost:7071"
+
+
+def test_every_value_of_the_sample_is_read_or_the_hosts():
+    of_the_host = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsFeatureFlags", "TASKHUB_NAME"}
+    source = (ROOT / "ringback" / "settings.py").read_text()
+    assert [name for name in SAMPLE if name not in of_the_host and f'"{name}"' not in source] == []
+
+
+@pytest.mark.parametrize("mark", ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME"])
+def test_in_azure_nobody_is_anonymous_and_the_samples_key_is_refused(mark):
+    with pytest.raises(ConfigurationError, match="SIGNING_KEY"):
+        read_settings({**SAMPLE, mark: "x"})
+    config = read_settings({**SAMPLE, mark: "x", "SIGNING_KEY": "k" * 32})
+    assert config.in_azure
+    assert not config.bot.allow_anonymous
+
+
+@pytest.mark.parametrize("name", ["BOT_OPENID_METADATA_URL", "BOT_TOKEN_URL", "BOT_TOKEN_ISSUER"])
+def test_in_azure_nobody_changes_whom_the_bot_trusts(name):
+    environ = {**SAMPLE, "WEBSITE_INSTANCE_ID": "x", "SIGNING_KEY": "k" * 32, name: "https://evil.example/x"}
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings(environ)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SIGNING_KEY", "short"),
+        ("PUBLIC_URL", "localhost:7071"),
+        ("EXTERNAL_JOB_URL", "ftp://x/y"),
+        ("BOT_ALLOW_ANONYMOUS", "perhaps"),
+        ("FILE_MAX_BYTES", "20 MB"),
+    ],
+)
+def test_a_wrong_value_is_named(name, value):
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings({**SAMPLE, name: value})
+
+
+def test_the_public_url_follows_the_host_name_in_azure():
+    environ = {name: value for name, value in SAMPLE.items() if name != "PUBLIC_URL"}
+    assert read_settings({**environ, "WEBSITE_HOSTNAME": "bot.example.org"}).public_url == "https://bot.example.org"
+    assert read_settings({**environ, "WEBSITE_HOSTNAME": "localhost:7071"}).public_url == "http://localhost:7071"
+
+
+def test_the_sample_key_is_the_samples():
+    assert SAMPLE["SIGNING_KEY"] == SAMPLE_SIGNING_KEY
