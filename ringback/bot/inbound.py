@@ -5,6 +5,7 @@ Needs nothing of the bot SDK. `parse_inbound` trusts nobody: authenticate the bo
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -128,6 +129,8 @@ def _spoken(body: dict[str, Any], reference: Reference) -> str:
         is_bot = isinstance(mentioned, dict) and mentioned.get("id") == reference.bot_id
         if entity.get("type") == "mention" and is_bot and isinstance(spelled, str) and spelled:
             text = text.replace(spelled, "")
+    if reference.bot_name:
+        text = re.sub(rf"<at[^<>]*>{re.escape(reference.bot_name)}</at>", "", text, flags=re.IGNORECASE)
     return text.replace("\u00a0", " ").strip()
 
 

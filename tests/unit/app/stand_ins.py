@@ -141,7 +141,14 @@ class Metadata(Server):
     def token(self, service_url: str, *, kid: str = "key-1", key: Any = None, **claims: Any) -> str:
         """An Authorization header; a claim given as None is left out."""
         now = int(time.time())
-        payload = {"iss": ISSUER, "aud": APP_ID, "nbf": now - 60, "exp": now + 3600, "serviceurl": service_url, **claims}
+        payload = {
+            "iss": ISSUER,
+            "aud": APP_ID,
+            "nbf": now - 60,
+            "exp": now + 3600,
+            "serviceurl": service_url,
+            **claims,
+        }
         payload = {name: value for name, value in payload.items() if value is not None}
         signed = jwt.encode(payload, key or self.keys[kid], algorithm="RS256", headers={"kid": kid})
         return f"Bearer {signed}"

@@ -92,7 +92,9 @@ async def test_update_and_delete():
 async def test_direct_line_cannot_edit():
     async with Connector() as channel:
         channel.then(405, {"error": {"code": "BadArgument", "message": "This channel does not support this operation"}})
-        result = await sender().update(make_reference(service_url=channel.url, channel_id="directline"), "a", {"text": "x"})
+        result = await sender().update(
+            make_reference(service_url=channel.url, channel_id="directline"), "a", {"text": "x"}
+        )
         assert (result.outcome, result.status, result.code) == (Outcome.PERMANENT, 405, "BadArgument")
 
 
@@ -202,7 +204,9 @@ async def test_a_refused_token_is_renewed_once():
 async def test_a_token_that_is_refused_again_is_the_operators():
     async with Connector() as channel:
         channel.then(401, {"error": {"code": "Unauthorized"}})
-        result = await sender(Tokens("old", "new", "newer")).send(make_reference(service_url=channel.url), {"text": "x"})
+        result = await sender(Tokens("old", "new", "newer")).send(
+            make_reference(service_url=channel.url), {"text": "x"}
+        )
         assert (result.outcome, result.reaction, len(channel.requests)) == (Outcome.PERMANENT, Reaction.OPERATOR, 2)
         result = await sender(Tokens("only")).send(make_reference(service_url=channel.url), {"text": "x"})
         assert (result.outcome, len(channel.requests)) == (Outcome.PERMANENT, 3)
@@ -229,7 +233,9 @@ async def test_teams_messages_have_a_size():
         reference = make_reference(service_url=channel.url)
         fits = await sender().send(reference, {"text": "é" * 40_000})
         too_big = await sender().send(reference, {"text": "x" * 41_000})
-        elsewhere = await sender().send(make_reference(service_url=channel.url, channel_id="directline"), {"text": "x" * 41_000})
+        elsewhere = await sender().send(
+            make_reference(service_url=channel.url, channel_id="directline"), {"text": "x" * 41_000}
+        )
         assert (fits.outcome, too_big.outcome, elsewhere.outcome) == (
             Outcome.DELIVERED,
             Outcome.PERMANENT,
@@ -250,7 +256,10 @@ async def test_connections_are_kept_alive():
         reference = make_reference(service_url=channel.url)
         for _ in range(3):
             await sender().send(reference, {"text": "x"})
-        assert len({request.transport.get_extra_info("peername") for request in channel.requests if request.transport}) <= 1
+        assert (
+            len({request.transport.get_extra_info("peername") for request in channel.requests if request.transport})
+            <= 1
+        )
 
 
 def test_each_event_loop_has_its_session():

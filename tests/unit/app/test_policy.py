@@ -43,7 +43,13 @@ def nested(inner):
             "MessageWritesBlocked",
         ),
         (403, nested({"errorCode": 209}), P, Reaction.UNTIL_USER_WRITES, "Forbidden"),
-        (403, nested({"error": {"code": "MessageWritesBlocked"}}), P, Reaction.UNTIL_USER_WRITES, "MessageWritesBlocked"),
+        (
+            403,
+            nested({"error": {"code": "MessageWritesBlocked"}}),
+            P,
+            Reaction.UNTIL_USER_WRITES,
+            "MessageWritesBlocked",
+        ),
         (403, error("BotNotInConversationRoster"), P, Reaction.UNTIL_INSTALLED, "BotNotInConversationRoster"),
         (403, error("ForbiddenOperationException"), P, Reaction.UNTIL_INSTALLED, "ForbiddenOperationException"),
         (403, error("InvalidBotApiHost"), P, Reaction.OPERATOR, "InvalidBotApiHost"),
@@ -130,9 +136,13 @@ def test_backoff_is_jitter_below_a_growing_bound():
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["error", "code", "message", "innererror", "subCode", "errorCode", "body", "id"]), inner, max_size=4
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["error", "code", "message", "innererror", "subCode", "errorCode", "body", "id"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=10,
 )

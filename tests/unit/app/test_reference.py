@@ -147,7 +147,9 @@ def test_local_mode_opens_nothing_else(url):
 
 
 def test_hosts_of_the_setting():
-    bot = BotSettings(service_url_hosts=("smba.infra.gcc.teams.microsoft.com", "*.botframework.azure.us", "own.example:8443"))
+    bot = BotSettings(
+        service_url_hosts=("smba.infra.gcc.teams.microsoft.com", "*.botframework.azure.us", "own.example:8443")
+    )
     for url in (
         "https://smba.infra.gcc.teams.microsoft.com/gcc/",
         "https://x.botframework.azure.us/",
@@ -163,7 +165,9 @@ def test_attachments_come_from_the_same_hosts_and_sharepoint():
     url = "https://contoso-my.sharepoint.com/personal/a/_layouts/15/download.aspx?UniqueId=1&tempauth=x.y%2Fz#frag"
     assert check_attachment_url(url, BOT, local=False) == url
     assert check_attachment_url("https://a.botframework.com?x", BOT, local=False)
-    assert check_attachment_url("https://files.example/x", BotSettings(attachment_hosts=("files.example",)), local=False)
+    assert check_attachment_url(
+        "https://files.example/x", BotSettings(attachment_hosts=("files.example",)), local=False
+    )
     assert check_attachment_url("http://localhost:3978/files/1", BOT, local=True)
     for bad in (
         "https://sharepoint.com.evil.example/x",

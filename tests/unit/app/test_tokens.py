@@ -232,5 +232,7 @@ async def test_azure_identity_errors_become_ours(credential):
 def test_azure_identity_is_only_loaded_when_needed():
     import subprocess
 
-    program = "import sys, ringback.channels.connector; sys.exit('azure.identity' in sys.modules or 'msal' in sys.modules)"
+    program = (
+        "import sys, ringback.channels.connector; sys.exit('azure.identity' in sys.modules or 'msal' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
