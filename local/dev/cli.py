@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from local.dev import benchmarks, environment, up
 from local.dev.errors import DevError
-from local.dev.paths import DEV_REQUIREMENTS, ROOT, RUN_REQUIREMENTS, WEBCHAT
+from local.dev.paths import DEV_REQUIREMENTS, ROOT, RUN_REQUIREMENTS, VENV_PYTHON, WEBCHAT
 
 _CHECKS = (
     ("ruff check", ["ruff", "check", "."]),
     ("ruff format", ["ruff", "format", "--check", "."]),
     ("mypy", ["mypy"]),
-    ("import-linter", ["importlinter.cli", "lint"]),
+    ("import-linter", ["lint-imports"]),
 )
 
 
@@ -104,7 +104,8 @@ def _check(arguments: list[str]) -> int:
     failed = []
     for name, command in _CHECKS:
         print(f"== {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode:
+        program, *options = command
+        if subprocess.run([str(VENV_PYTHON.with_name(program)), *options], cwd=ROOT, check=False).returncode:
             failed.append(name)
     print(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
     return 1 if failed else 0
