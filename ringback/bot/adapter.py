@@ -6,7 +6,6 @@ Importing this costs what botbuilder costs (about 150 ms): a door imports it wit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,10 +15,9 @@ from msrest.serialization import Model
 from ringback.bot.authentication import Authenticator
 from ringback.bot.inbound import Inbound, parse_inbound
 from ringback.bot.turn import TurnAuthentication, to_activity
-from ringback.channels.connector import connector
 from ringback.channels.port import Payload, Sender
 from ringback.delivery.reference import check_service_url, local_mode
-from ringback.settings import Settings, settings
+from ringback.settings import Settings
 
 INBOUND = "ringback.inbound"
 
@@ -36,9 +34,9 @@ class InvokeResponse(msgspec.Struct, frozen=True):
 class RingbackAdapter(CloudAdapterBase):
     """Takes a channel's POST through authentication, parsing and the bot's turn."""
 
-    def __init__(self, given: Settings, sender: Sender) -> None:
-        super().__init__(TurnAuthentication(Authenticator(given), sender))
-        self._settings = given
+    def __init__(self, settings: Settings, sender: Sender) -> None:
+        super().__init__(TurnAuthentication(Authenticator(settings), sender))
+        self._settings = settings
 
     async def process(self, auth_header: str | None, body: Any, on_turn: OnTurn) -> InvokeResponse | None:
         """Run the turn of one activity, decoded JSON; None means 200 without a body.
@@ -57,12 +55,6 @@ class RingbackAdapter(CloudAdapterBase):
 
         authenticated = self.bot_framework_authentication.result(identity, inbound.reference)
         return _answer(await self.process_activity(authenticated, activity, turn))
-
-
-@lru_cache(maxsize=1)
-def adapter() -> RingbackAdapter:
-    """The adapter of this process."""
-    return RingbackAdapter(settings(), connector())
 
 
 def inbound_of(context: TurnContext) -> Inbound:

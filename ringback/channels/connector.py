@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from urllib.parse import quote
 
 import aiohttp
@@ -12,11 +11,11 @@ from yarl import URL
 
 from ringback.channels.http import session
 from ringback.channels.port import Outcome, Payload, Reaction, SendResult
-from ringback.channels.tokens import TokenSource, token_source
+from ringback.channels.tokens import TokenSource
 from ringback.delivery.policy import classify, no_answer
 from ringback.delivery.reference import Reference, check_service_url, local_mode
 from ringback.errors import ConfigurationError, RetryableError, UnsafeReferenceError
-from ringback.settings import Settings, settings
+from ringback.settings import Settings
 
 # These show a conversation as one stream: a reply goes to the conversation, never below an activity.
 STREAMS = {"directline", "webchat"}
@@ -33,9 +32,9 @@ NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 class ConnectorSender:
     """Sends on the process's one session, with the process's one token."""
 
-    def __init__(self, given: Settings, tokens: TokenSource) -> None:
-        self._bot = given.bot
-        self._local = local_mode(given)
+    def __init__(self, settings: Settings, tokens: TokenSource) -> None:
+        self._bot = settings.bot
+        self._local = local_mode(settings)
         self._tokens = tokens
 
     async def send(self, reference: Reference, payload: Payload) -> SendResult:
@@ -85,12 +84,6 @@ class ConnectorSender:
             return no_answer(error, went_out=False)
         except NO_ANSWER as error:
             return no_answer(error, went_out=True)
-
-
-@lru_cache(maxsize=1)
-def connector() -> ConnectorSender:
-    """The sender of this process."""
-    return ConnectorSender(settings(), token_source(settings().bot))
 
 
 class RefusedHereError(Exception):

@@ -222,7 +222,7 @@ async def test_anonymous_only_where_allowed():
     identity = await Authenticator(make_settings(BOT_ALLOW_ANONYMOUS="true")).authenticate("", BODY)
     assert identity.is_authenticated
     for environ in ({}, {"BOT_ALLOW_ANONYMOUS": "false"}, {"BOT_ALLOW_ANONYMOUS": "true", "WEBSITE_INSTANCE_ID": "1"}):
-        with pytest.raises(ConfigurationError, match="MicrosoftAppId.*BOT_ALLOW_ANONYMOUS"):
+        with pytest.raises(ConfigurationError, match=r"MicrosoftAppId.*BOT_ALLOW_ANONYMOUS"):
             await Authenticator(make_settings(**environ)).authenticate("", BODY)
     for header in ("Bearer garbage", "x"):
         with pytest.raises(AuthenticationError):

@@ -4,7 +4,6 @@ import warnings
 
 import pytest
 
-from ringback.channels import connector as connector_module
 from ringback.channels.connector import ConnectorSender
 from ringback.channels.http import SESSIONS, close_session, session
 from ringback.channels.port import Outcome, Reaction
@@ -288,10 +287,3 @@ def test_each_event_loop_has_its_session():
         asyncio.run(once(close=True))
         gc.collect()
     assert not SESSIONS._items
-
-
-def test_the_process_has_one_sender(monkeypatch):
-    monkeypatch.setattr(connector_module, "settings", lambda: LOCAL)
-    connector_module.connector.cache_clear()
-    assert connector_module.connector() is connector_module.connector()
-    connector_module.connector.cache_clear()

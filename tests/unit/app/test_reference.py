@@ -157,7 +157,7 @@ def test_hosts_of_the_setting():
     ):
         assert check_service_url(url, bot, local=False) == url
     for url in ("https://own.example/", "http://own.example:8443/", "https://botframework.azure.us/"):
-        with pytest.raises(UnsafeReferenceError, match="BOT_SERVICE_URL_HOSTS|plain https"):
+        with pytest.raises(UnsafeReferenceError, match=r"BOT_SERVICE_URL_HOSTS|plain https"):
             check_service_url(url, bot, local=False)
 
 
