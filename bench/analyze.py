@@ -1,8 +1,8 @@
-"""What the statistics of analyze-file cost, beside the standard library's csv and statistics, and pandas where it is there.
+"""What the statistics of analyze-file cost, beside the standard library's csv and statistics, and pandas if installed.
 
-Run `python -m bench.analyze [rows]`. Every line is processor time, the best of three, for the same file of eight columns;
-the means that each finds are compared first. pandas (`pip install pandas`) is no dependency of the app: its line shows
-what its speed would cost in start-up time.
+Run `python -m bench.analyze [rows]`. Every line is processor time, the best of three, for the same file of eight
+columns; the means that each finds are compared first. pandas (`pip install pandas`) is no dependency of the app: its
+line shows what its speed would cost in start-up time.
 """
 
 from __future__ import annotations
@@ -127,9 +127,8 @@ def main() -> int:
             print(f"{name} finds other means: {work(raw)} instead of {expected}")
             return 1
         seconds = processor_seconds(work, raw)
-        print(
-            f"{name:18} {seconds:6.2f} s {rows / seconds:12,.0f} rows/s   import {import_seconds(modules) * 1000:5.0f} ms"
-        )
+        start_up = import_seconds(modules) * 1000
+        print(f"{name:18} {seconds:6.2f} s {rows / seconds:12,.0f} rows/s   import {start_up:5.0f} ms")
     return 0
 
 

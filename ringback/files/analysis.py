@@ -28,6 +28,7 @@ PLAN = "plan"
 PART = "part-"
 SLICE_SECONDS = 0.05
 LOOK_SECONDS = 2.0
+PARTS_AT_ONCE = 10
 Cancelled = Callable[[], Awaitable[bool]]
 
 
@@ -116,7 +117,12 @@ async def summarize(table: TableClient, file_id: str) -> Summary:
 
 
 def _summarize(packed: list[bytes], plan: Plan) -> Summary:
-    return summarize_part(merge([unpack(content) for content in packed], plan), plan)
+    """Unpack and merge a few parts at a time, which bounds the memory that it takes."""
+    merged: list[Part] = []
+    for first in range(0, max(len(packed), 1), PARTS_AT_ONCE):
+        parts = map(unpack, packed[first : first + PARTS_AT_ONCE])
+        merged = [merge([*merged, *parts], plan)]
+    return summarize_part(merged[0], plan)
 
 
 async def _plan(table: TableClient, file_id: str) -> Plan:

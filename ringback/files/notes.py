@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ringback.files.columns import ColumnPart
+from ringback.files.readings import ORDERS
 from ringback.files.values import NUMERIC
 
 MOSTLY = 0.9
 NAMED = 3
 ODD_LENGTH = 40
-DATES = ("year_first", "day_first", "month_first", "either_first")
 Named = tuple[str, ColumnPart]
 
 
@@ -29,28 +29,25 @@ def of_table(rows: int, ragged: int, broken: int, *, header: bool, width: int, c
     return notes
 
 
-def of_columns(columns: Sequence[Named], types: Sequence[str], comma: Sequence[bool]) -> list[str]:
-    """Notes on the values of columns, given their types and whether their numbers have a decimal comma."""
-    pairs = list(zip(columns, types, strict=True))
-    texts = [column for column, kind in pairs if kind == "text"]
-    dates = [column for column, kind in pairs if kind in {"date", "datetime"}]
-    notes = [_mixed(column) for column in texts]
-    notes.append(_list("A decimal comma was read in", [c for c, used in zip(columns, comma, strict=True) if used]))
-    notes.append(
-        _list("Day and month cannot be told apart, so no range is given, in", [c for c in dates if _open_order(c[1])])
-    )
-    notes.append(
-        _list(
-            "Too many different values to count them all, so counts are approximate, in", _select(columns, _approximate)
-        )
-    )
+def of_columns(
+    columns: Sequence[Named], types: Sequence[str], comma: Sequence[bool], open_order: Sequence[bool]
+) -> list[str]:
+    """Notes on columns, given their types, which have decimal commas, and whose dates have no certain order."""
+    notes = [_mixed(column) for column, kind in zip(columns, types, strict=True) if kind == "text"]
+    approximate = [not column.values.exact for _, column in columns]
+    for words, marked in (
+        ("A decimal comma was read in", comma),
+        ("Day and month cannot be told apart, so no range is given, in", open_order),
+        ("Too many different values to count them all, so counts are approximate, in", approximate),
+    ):
+        notes.append(_list(words, [name for (name, _), mark in zip(columns, marked, strict=True) if mark]))
     return [note for note in notes if note]
 
 
 def _mixed(named: Named) -> str:
     """A text column that is nearly all of one kind."""
     name, column = named
-    for word, kinds in (("numbers", NUMERIC), ("dates", DATES)):
+    for word, kinds in (("numbers", NUMERIC), ("dates", ORDERS)):
         count = sum(column.kinds.get(kind, 0) for kind in kinds)
         if MOSTLY * column.cells <= count < column.cells and column.odd is not None:
             odd = " ".join(column.odd.split())[:ODD_LENGTH]
@@ -58,25 +55,11 @@ def _mixed(named: Named) -> str:
     return ""
 
 
-def _open_order(column: ColumnPart) -> bool:
-    kinds = column.kinds
-    return bool(kinds.get("either_first")) and not kinds.get("day_first") and not kinds.get("month_first")
-
-
-def _approximate(column: ColumnPart) -> bool:
-    return not column.values.exact
-
-
-def _select(columns: Sequence[Named], wanted: Callable[[ColumnPart], bool]) -> list[Named]:
-    return [named for named in columns if wanted(named[1])]
-
-
-def _list(words: str, columns: Sequence[Named]) -> str:
-    if not columns:
+def _list(words: str, names: Sequence[str]) -> str:
+    if not names:
         return ""
-    names = ", ".join(name for name, _ in columns[:NAMED])
-    rest = len(columns) - NAMED
-    return f"{words} {names}{f' and {rest:,} more' if rest > 0 else ''}."
+    rest = len(names) - NAMED
+    return f"{words} {', '.join(names[:NAMED])}{f' and {rest:,} more' if rest > 0 else ''}."
 
 
 def _some(count: int, of: int, what: str) -> str:

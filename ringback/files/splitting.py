@@ -21,6 +21,7 @@ MARGIN_BYTES = 64 * 1024
 # Exact counters of distinct values over all columns together: about 100 MB when they are full.
 MOST_COUNTERS = 500_000
 MOST_COUNTERS_EACH = 100_000
+LINE_END = re.compile(rb"\r\n|\n|\r")
 SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 
 
@@ -144,20 +145,23 @@ def _cut(content: Content, start: int, step: int, delimiter: str | None) -> list
 
 def _next_boundary(content: Content, start: int, step: int, delimiter: str | None, *, filled: bool = False) -> int:
     """The end of the first record that reaches `step` bytes from `start`; with `filled`, that is no blank line."""
+    end = _line_end(content.content, start + step - 1)
+    if not filled and (delimiter is None or content.content.find(b'"', start, end) < 0):
+        return end
     span = step + MARGIN_BYTES
     while True:
         lines = _window(content, start, span)
         whole = start + span >= len(content.content)
-        if delimiter is None or '"' not in "".join(lines.texts):
-            stops = (
-                stop for text, stop in zip(lines.texts, lines.stops, strict=True) if not filled or text.strip("\r\n")
-            )
-        else:
-            records = read_records(lines.texts, delimiter, more=not whole)
-            stops = (lines.stops[record.lines - 1] for record in records if not filled or record.fields)
-        for stop in stops:
-            if stop >= step:
+        for record in read_records(lines.texts, delimiter or ",", more=not whole):
+            stop = lines.stops[record.lines - 1]
+            if stop >= step and (record.fields or not filled):
                 return start + stop
         if whole:
             return len(content.content)
         span *= 2
+
+
+def _line_end(content: bytes, at: int) -> int:
+    """Where the line ends that the byte at `at` belongs to."""
+    found = LINE_END.search(content, at)
+    return found.end() if found else len(content)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,9 +11,9 @@ from ringback.files.columns import ColumnPart
 from ringback.files.dates import shown as shown_moment
 from ringback.files.parts import Part
 from ringback.files.prose import TextPart
+from ringback.files.readings import Habits, date_range, find_habits, has_comma, numeric_sums
 from ringback.files.splitting import Plan
 from ringback.files.sums import Sums, exactly, to_cents
-from ringback.files.values import NUMERIC
 
 TOP_VALUES = 5
 TOP_WORDS = 10
@@ -86,12 +85,8 @@ def summarize_part(part: Part, plan: Plan) -> Summary:
     if isinstance(part, TextPart):
         return _text(part, plan)
     named = list(zip(plan.columns, part.columns, strict=True))
-    columns = [_column(name, column, plan.delimiter) for name, column in named]
-    types = [column.type for column in columns]
-    comma = [
-        kind in {"integer", "number"} and _has_comma(column, plan.delimiter)
-        for kind, (_, column) in zip(types, named, strict=True)
-    ]
+    habits = find_habits(part.columns, plan.delimiter)
+    columns = [_column(name, column, habits) for name, column in named]
     shape = notes.of_table(
         part.rows, part.ragged, part.broken, header=plan.header, width=plan.width, counted=len(named)
     )
@@ -105,62 +100,24 @@ def summarize_part(part: Part, plan: Plan) -> Summary:
         ragged=part.ragged,
         columns=columns,
         columns_in_file=plan.width,
-        notes=[*plan.notes, *shape, *notes.of_columns(named, types, comma)],
+        notes=[*plan.notes, *shape, *_column_notes(named, columns, habits)],
     )
 
 
-def numeric_sums(column: ColumnPart, delimiter: str) -> Sums | None:
-    """The sums of a column that is all numbers by one reading of points and commas; None when it is not.
-
-    A decimal point comes first. A lone 1,234 is read as thousands where the delimiter is a comma or other numbers of
-    the column show it. A decimal comma is read only where the delimiter is none, and something in the column shows it
-    (or the delimiter is a semicolon, as is usual where the decimal comma is).
-    """
-    if sum(column.kinds.get(kind, 0) for kind in NUMERIC) != column.cells or not _one_unit(column):
-        return None
-    if not _has_comma(column, delimiter):
-        return None if _needs_comma(column, delimiter) else reduce(Sums.merged, column.sums.values())
-    return reduce(Sums.merged, (_with_comma(kind, part) for kind, part in column.sums.items()))
-
-
-def _needs_comma(column: ColumnPart, delimiter: str) -> bool:
-    """Not every number can be read with a decimal point."""
-    kinds = column.kinds
-    return "comma" in kinds or ("group" in kinds and delimiter != "," and "grouped" not in kinds)
+def _column_notes(
+    named: Sequence[tuple[str, ColumnPart]], columns: Sequence[ColumnSummary], habits: Habits
+) -> list[str]:
+    numbers = {"integer", "number"}
+    pairs = list(zip(columns, (part for _, part in named), strict=True))
+    return notes.of_columns(
+        named,
+        types=[column.type for column in columns],
+        comma=[column.type in numbers and has_comma(part, habits) for column, part in pairs],
+        open_order=[column.type in {"date", "datetime"} and column.minimum is None for column in columns],
+    )
 
 
-def _has_comma(column: ColumnPart, delimiter: str) -> bool:
-    """Every number can be read with a decimal comma, and has to be."""
-    kinds = column.kinds
-    if delimiter == "," or "point" in kinds or "grouped" in kinds or not _needs_comma(column, delimiter):
-        return False
-    return "comma" in kinds or delimiter == ";"
-
-
-def _with_comma(kind: str, sums: Sums) -> Sums:
-    if kind == "either":
-        return sums.scaled(3, whole=True)
-    return sums.scaled(-3, whole=False) if kind == "group" else sums
-
-
-def _one_unit(column: ColumnPart) -> bool:
-    return not column.units or list(column.units.values()) == [column.cells]
-
-
-def date_range(column: ColumnPart) -> tuple[bool, tuple[str, str] | None]:
-    """Whether a column is all dates by one order of day and month, and its range unless that order stays open."""
-    kinds = column.kinds
-    order = {name: kinds.get(name, 0) for name in ("year_first", "day_first", "month_first", "either_first")}
-    if not column.cells or sum(order.values()) != column.cells or (order["day_first"] and order["month_first"]):
-        return False, None
-    if order["either_first"] and not order["day_first"] and not order["month_first"]:
-        return True, None
-    reading = "month_first" if order["month_first"] else "day_first"
-    spans = [column.moments[name] for name in ("year_first", reading) if name in column.moments]
-    return True, (min(low for low, _ in spans), max(high for _, high in spans))
-
-
-def _column(name: str, column: ColumnPart, delimiter: str) -> ColumnSummary:
+def _column(name: str, column: ColumnPart, habits: Habits) -> ColumnSummary:
     summary = ColumnSummary(
         name=name,
         type="text" if column.cells else "empty",
@@ -174,12 +131,12 @@ def _column(name: str, column: ColumnPart, delimiter: str) -> ColumnSummary:
         return summary
     if column.kinds.get("boolean") == column.cells:
         return msgspec.structs.replace(summary, type="boolean")
-    is_date, span = date_range(column)
+    is_date, span = date_range(column, habits)
     if is_date:
         kind = "datetime" if column.kinds.get("timed") else "date"
         low, high = map(shown_moment, span) if span else (None, None)
         return msgspec.structs.replace(summary, type=kind, minimum=low, maximum=high)
-    sums = numeric_sums(column, delimiter)
+    sums = numeric_sums(column, habits)
     if sums:
         return msgspec.structs.replace(summary, **_figures(sums), unit=next(iter(column.units), ""))
     shortest, longest = column.lengths or (None, None)

@@ -127,6 +127,23 @@ def test_dates_whose_order_is_open_have_no_range_and_a_note():
     assert any("Day and month" in note and "the column" in note for note in notes("1/2/2024", "3/4/2024"))
 
 
+def test_a_file_that_writes_decimal_commas_does_so_everywhere():
+    found = summary_of("preis;menge;stück\n1,5;1.234;1.5\n2,5;5.000;2\n")
+    assert [(entry.type, entry.total) for entry in found.columns] == [
+        ("number", "4"),
+        ("integer", "6234"),
+        ("number", "3.5"),
+    ]
+    assert "A decimal comma was read in preis, menge." in found.notes
+
+
+def test_dates_follow_the_order_that_the_file_shows_elsewhere():
+    found = summary_of("sent,came\n1/13/2024,1/2/2024\n2/3/2024,3/4/2024\n")
+    assert (found.columns[1].minimum, found.columns[1].maximum) == ("2024-01-02", "2024-03-04")
+    mixed = summary_of("sent,came,paid\n1/13/2024,1/2/2024,13/1/2024\n2/3/2024,3/4/2024,13/1/2024\n")
+    assert mixed.columns[1].minimum is None
+
+
 def test_text_has_lengths_and_its_most_frequent_values():
     found = column("b", "a", "b", "a", "ccc", "  b ")
     assert (found.type, found.shortest, found.longest, found.distinct) == ("text", 1, 3, 3)
