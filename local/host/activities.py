@@ -1,0 +1,158 @@
+"""Running activities: sync ones in threads, async ones on the loop, call_http's requests beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from azure.functions.meta import Datum, get_binding_registry
+
+from local.host import failures, history, jsontext
+from local.host.call_http import HttpCaller, HttpCallError
+from local.host.clock import Clock
+from local.host.functions import Function, Registry
+from local.host.invocation import Invoker
+from local.host.playback import HTTP_ACTIVITY, UnknownNameError
+from local.host.records import Task
+
+Post = Callable[[Task, str], None]
+"""Takes a finished activity and the event that tells its instance; called from any thread."""
+
+
+class ActivityWorkers:
+    """At most `limit` sync and `limit` async activities run at a time; the others wait in order."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        invoker: Invoker,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        limit: int,
+        post: Post,
+    ) -> None:
+        self.registry = registry
+        self._invoker = invoker
+        self._clock = clock
+        self._loop = loop
+        self._limit = limit
+        self._post = post
+        self._http = HttpCaller()
+        self._queue: queue.SimpleQueue[tuple[Task, Function] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._lock = threading.Lock()
+        self._waiting: deque[Task] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def submit(self, task: Task) -> None:
+        """Start an activity, or queue it. From any thread; returns at once."""
+        function = self.registry.activities.get(task.name.lower())
+        if function is not None and not function.is_async:
+            self._submit_sync(task, function)
+        else:
+            self._loop.call_soon_threadsafe(self._submit_async, task)
+
+    async def close(self) -> None:
+        """Let sync activities end with the process; cancel async ones. All of them run again at the next start."""
+        self._waiting.clear()
+        for running in list(self._running):
+            running.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        for _ in self._threads:
+            self._queue.put(None)
+        await self._http.close()
+
+    # -- sync
+
+    def _submit_sync(self, task: Task, function: Function) -> None:
+        self._queue.put((task, function))
+        with self._lock:
+            if self._idle < self._queue.qsize() and len(self._threads) < self._limit:
+                thread = threading.Thread(target=self._work, name=f"activity-{len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            item = self._queue.get()
+            with self._lock:
+                self._idle -= 1
+            if item is None:
+                return
+            task, function = item
+            self._post(task, self._ran(task, lambda: self._call_sync(task, function)))  # noqa: B023 - called at once
+
+    def _call_sync(self, task: Task, function: Function) -> str | None:
+        return encoded(self._invoker.call_here(function, decoded(task)))
+
+    def _ran(self, task: Task, call: Callable[[], str | None]) -> str:
+        """The event that tells how a call ended."""
+        try:
+            result = call()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the activity's own failure
+            return self._failed(task, *failures.activity_failure(task.name, error))
+        return history.text(history.task_completed(self._clock.micros(), task.number, result))
+
+    def _failed(self, task: Task, reason: str, details: str) -> str:
+        return history.text(history.task_failed(self._clock.micros(), task.number, reason, details))
+
+    # -- async
+
+    def _submit_async(self, task: Task) -> None:
+        self._waiting.append(task)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < self._limit:
+            running = self._loop.create_task(self._run_async(self._waiting.popleft()))
+            self._running.add(running)
+            running.add_done_callback(self._ended)
+
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        self._running.discard(running)
+        self._start_waiting()
+
+    async def _run_async(self, task: Task) -> None:
+        try:
+            result = await self._answer(task)
+        except asyncio.CancelledError:
+            raise
+        except HttpCallError as error:
+            event = self._failed(task, error.reason, error.details)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the activity's own failure
+            event = self._failed(task, *failures.activity_failure(task.name, error))
+        else:
+            event = history.text(history.task_completed(self._clock.micros(), task.number, result))
+        self._post(task, event)
+
+    async def _answer(self, task: Task) -> str | None:
+        if task.name == HTTP_ACTIVITY:
+            return await self._http.call(jsontext.loads(task.input or "{}"))
+        function = self.registry.activities.get(task.name.lower())
+        if function is None:
+            raise UnknownNameError(self.registry.unknown(task.name, "activityTrigger"))
+        returned, _ = await self._invoker.call(function, decoded(task), f"activity {uuid.uuid4()}")
+        return encoded(returned)
+
+
+def decoded(task: Task) -> Any:
+    """What the activity's function receives for its trigger."""
+    converter = get_binding_registry().get("activityTrigger")
+    return converter.decode(Datum(task.input if task.input is not None else "null", "string"), trigger_metadata=None)
+
+
+def encoded(returned: Any) -> str | None:
+    """The Result of a TaskCompleted event: compact JSON, or None for None. Raises ValueError for what JSON cannot hold."""
+    if returned is None:
+        return None
+    converter = get_binding_registry().get("activityTrigger")
+    text: str = converter.encode(returned, expected_type=None).value
+    return jsontext.compact(text)

@@ -1,0 +1,111 @@
+"""Entity batches: operations in order, one call of the entity's function, state and replies written together."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from typing import Any
+
+from azure.functions.meta import Datum, get_binding_registry
+
+from local.host import history, jsontext
+from local.host.clock import Clock
+from local.host.failures import described
+from local.host.functions import Function, Registry
+from local.host.invocation import Invoker
+from local.host.log import Log
+from local.host.records import Entity, Message
+from local.host.store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """One request to an entity. Without a `parent` it is a signal, and nobody hears of its result."""
+
+    name: str
+    input: str | None
+    id: str
+    is_signal: bool
+    parent: str | None
+    parent_execution: str | None
+
+    @classmethod
+    def of(cls, message: Message) -> Operation:
+        request = jsontext.loads(jsontext.read_record(message.event)["Input"])
+        return cls(
+            name=request["op"],
+            input=request.get("input"),
+            id=request["id"],
+            is_signal=bool(request.get("signal")),
+            parent=request.get("parent"),
+            parent_execution=request.get("parentExecution"),
+        )
+
+
+def signal_text(operation: str, input_text: str | None) -> str:
+    """The Input of a client's signal to an entity."""
+    return jsontext.dumps({"op": operation, "signal": True, "input": input_text, "id": str(uuid.uuid4())})
+
+
+class Entities:
+    def __init__(
+        self, store: Store, registry: Registry, invoker: Invoker, clock: Clock, log: Log, batch_limit: int
+    ) -> None:
+        self._store = store
+        self.registry = registry
+        self._invoker = invoker
+        self._clock = clock
+        self._log = log
+        self._batch_limit = batch_limit
+
+    def run_batch(self, entity_id: str) -> list[str]:
+        """Run what waits for an entity; returns what to wake, itself included while more waits."""
+        entity, messages = self._store.load_entity(entity_id, self._batch_limit)
+        if not messages:
+            return []
+        last = messages[-1].id
+        _, name, key = entity_id.split("@", 2)
+        function = self.registry.entities.get(name)
+        if function is None:
+            self._log.error(
+                f"messages to entity {entity_id} are dropped: {self.registry.unknown(name, 'entityTrigger')}"
+            )
+            self._store.drop_messages(entity_id, last)
+            return []
+        operations = [Operation.of(message) for message in messages]
+        state, results = self._call(function, name, key, entity, operations)
+        replies = [reply for reply in map(self._reply, operations, results) if reply is not None]
+        self._store.commit_entity(entity_id, state, last, replies, self._clock.micros())
+        woken = [reply[0] for reply in replies]
+        return [*woken, entity_id] if len(messages) == self._batch_limit else woken
+
+    def _call(
+        self, function: Function, name: str, key: str, entity: Entity | None, operations: list[Operation]
+    ) -> tuple[str | None, list[dict[str, Any]]]:
+        """The state after the batch (None: the entity is gone) and a result for each operation."""
+        payload = jsontext.dumps(
+            {
+                "self": {"name": name, "key": key},
+                "exists": entity is not None,
+                "state": entity.state if entity else None,
+                "batch": [{"name": o.name, "input": o.input, "isSignal": o.is_signal, "id": o.id} for o in operations],
+            }
+        )
+        converter = get_binding_registry().get("entityTrigger")
+        context = converter.decode(Datum(payload, "string"), trigger_metadata=None)
+        try:
+            answer = jsontext.loads(self._invoker.call_here(function, context))
+        except Exception as error:  # noqa: BLE001 - the batch failed outside any operation
+            text = jsontext.dumps(described(error))
+            return entity.state if entity else None, [{"isError": True, "result": text}] * len(operations)
+        exists = answer["entityExists"]
+        return (answer.get("entityState") or "null") if exists else None, answer["results"]
+
+    def _reply(self, operation: Operation, result: dict[str, Any]) -> tuple[str, str | None, str] | None:
+        if operation.is_signal or operation.parent is None:
+            return None
+        answer = {"result": result.get("result")}
+        if result.get("isError"):
+            answer["exceptionType"] = "Error"
+        event = history.event_raised(self._clock.micros(), operation.id, jsontext.dumps(answer))
+        return operation.parent, operation.parent_execution, history.text(event)

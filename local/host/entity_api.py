@@ -1,0 +1,66 @@
+"""The entity half of the durable HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from local.host import jsontext, paging, status_view
+from local.host.api_request import ApiRequest
+from local.host.client import Client, NotFoundError
+from local.host.functions import Registry
+from local.host.http_errors import ApiError, empty, json_response, parsed_json
+from local.host.playback import UnknownNameError
+
+EMPTY_KEY = "$"
+
+
+class EntityApi:
+    def __init__(self, client: Client, registry: Registry) -> None:
+        self._client = client
+        self.registry = registry
+
+    def route(self, method: str, rest: tuple[str, ...]) -> Callable[[ApiRequest], Awaitable[web.Response]] | None:
+        if len(rest) > 2:
+            return None
+        if method == "GET":
+            return self._read if len(rest) == 2 else self._list
+        if method in ("POST", "DELETE") and rest:
+            return self._signal
+        return None
+
+    async def _read(self, api: ApiRequest) -> web.Response:
+        entity = self._client.queries.entity(_entity_id(api))
+        if entity is None:
+            raise NotFoundError(_entity_id(api))
+        return json_response(jsontext.parsed_or_text(entity.state))
+
+    async def _list(self, api: ApiRequest) -> web.Response:
+        name = api.segments[1].lower() if len(api.segments) > 1 else None
+        prefix = "@" if name is None else f"@{name}@"
+        page, more = self._client.queries.entities(prefix, paging.start(api), api.whole("top", 100))
+        fetch_state = api.flag("fetchState", default=False)
+        body = [status_view.entity_body(entity, fetch_state=fetch_state) for entity in page]
+        return json_response(body, 200, {paging.TOKEN: paging.token(more)})
+
+    async def _signal(self, api: ApiRequest) -> web.Response:
+        entity_id = _entity_id(api)
+        try:
+            self.registry.require_entity(api.segments[1])
+        except UnknownNameError as error:
+            raise ApiError(400, str(error)) from error
+        if api.method == "DELETE":
+            self._client.signal(entity_id, "delete", '""')
+            return empty(202)
+        try:
+            text = parsed_json(await api.request.read())
+        except ApiError as error:
+            raise ApiError(400, f"Could not parse JSON content: {error.exception}") from error
+        self._client.signal(entity_id, api.text("op") or "", text or None)
+        return empty(202)
+
+
+def _entity_id(api: ApiRequest) -> str:
+    key = api.segments[2] if len(api.segments) > 2 else ""
+    return f"@{api.segments[1].lower()}@{'' if key == EMPTY_KEY else key}"

@@ -1,0 +1,125 @@
+"""Failures in the words of the real host: Newtonsoft's serialised exceptions, the RPC text of a failed call."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from typing import Any
+
+from local.host import jsontext
+
+HRESULT = -2146233088
+RPC_TYPE = "Microsoft.Azure.WebJobs.Script.Workers.Rpc.RpcException, Microsoft.Azure.WebJobs.Script"
+OUT_OF_PROC_LABEL = "\n\n$OutOfProcData$:"
+HOST_FRAMES = re.compile(r"[/\\]local[/\\]host[/\\]")
+
+
+def described(error: BaseException) -> str:
+    """`ValueError: boom`, as the Python worker names an exception."""
+    return f"{type(error).__name__}: {error}"
+
+
+def stack_of(error: BaseException) -> str:
+    """The traceback from the user's function on, without the host's own frames."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not HOST_FRAMES.search(frame.filename)]
+    return "".join(traceback.format_list(own or frames))
+
+
+def rpc_message(error: BaseException) -> str:
+    return f"Result: Failure\nException: {described(error)}\nStack: {stack_of(error)}\n"
+
+
+def _rpc_exception(error: BaseException) -> dict[str, Any]:
+    return {
+        "$type": RPC_TYPE,
+        "IsUserException": False,
+        "RemoteStackTrace": stack_of(error),
+        "RemoteMessage": described(error),
+        "RemoteTypeName": None,
+        "Message": rpc_message(error),
+        "Data": {"$type": "System.Collections.ListDictionaryInternal, System.Private.CoreLib"},
+        "InnerException": None,
+        "HelpLink": None,
+        "Source": "System.Private.CoreLib",
+        "HResult": HRESULT,
+        "StackTrace": stack_of(error),
+    }
+
+
+def _exception(kind: str, message: str, inner: dict[str, Any] | None, **fields: Any) -> dict[str, Any]:
+    return {
+        "$type": f"{kind}, System.Private.CoreLib",
+        "ClassName": kind,
+        "Message": message,
+        "Data": None,
+        "InnerException": inner,
+        "HelpURL": None,
+        "StackTraceString": None,
+        "RemoteStackTraceString": None,
+        "RemoteStackIndex": 0,
+        "ExceptionMethod": None,
+        "HResult": HRESULT,
+        "Source": None,
+        "WatsonBuckets": None,
+        **fields,
+    }
+
+
+def activity_failure(name: str, error: BaseException) -> tuple[str, str]:
+    """(Reason, Details) of a TaskFailed event."""
+    text = f" {described(error)}"
+    reason = f"Activity function '{name}' failed: {text}"
+    return reason, jsontext.dumps(_exception("System.Exception", text, _rpc_exception(error)))
+
+
+def plain_failure(name: str, error: BaseException) -> tuple[str, str]:
+    """(output, details for the parent) of an orchestrator that failed without the SDK's label."""
+    inner = _rpc_exception(error)
+    details = _exception("System.AggregateException", "One or more errors occurred.", inner, InnerExceptions=[inner])
+    text = f"Orchestrator function '{name}' failed: One or more errors occurred. ({rpc_message(error)})"
+    return text, jsontext.dumps(details)
+
+
+def labelled_failure(name: str, text: str, error: BaseException) -> tuple[str, str]:
+    """(output, details for the parent) of an orchestrator whose failure the SDK labelled."""
+    return f"Orchestrator function '{name}' failed: {text}", f"Message: {text}, StackTrace: {stack_of(error)}"
+
+
+def http_failure(message: str, errno: int | None = None) -> tuple[str, str]:
+    """(Reason, Details) of a call_http that got no answer."""
+    inner = None
+    if errno is not None:
+        inner = _exception("System.Net.Sockets.SocketException", message, None)
+        inner.update({"$type": "System.Net.Sockets.SocketException, System.Net.Primitives", "NativeErrorCode": errno})
+        inner.update({"Source": "System.Net.Sockets", "HResult": -2147467259})
+        inner["Message"] = message.split(" (", maxsplit=1)[0]
+    details = {
+        "$type": "System.Net.Http.HttpRequestException, System.Net.Http",
+        "HttpRequestError": 2 if errno is not None else 0,
+        "StatusCode": None,
+        "Message": message,
+        "Data": {"$type": "System.Collections.ListDictionaryInternal, System.Private.CoreLib"},
+        "InnerException": inner,
+        "HelpLink": None,
+        "Source": "System.Net.Http",
+        "HResult": -2147467259,
+        "StackTrace": None,
+    }
+    return message, jsontext.dumps(details)
+
+
+def out_of_proc_state(error: BaseException) -> dict[str, Any] | None:
+    """The OrchestratorState that the SDK appended to a failure, or None.
+
+    As in the extension, a failure text that itself holds a "Stack:" line hides it: the text is cut there first.
+    """
+    message = str(error)
+    head, label, state = message.rpartition(OUT_OF_PROC_LABEL)
+    if not label or "\nStack: " in head:
+        return None
+    try:
+        parsed: dict[str, Any] = jsontext.loads(state)
+    except ValueError:
+        return None
+    return parsed

@@ -1,0 +1,133 @@
+"""HTTP-triggered functions: which one a request is for, what it receives, what is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import azure.functions as func
+from aiohttp import web
+from azure.functions.meta import Datum, get_binding_registry
+
+from local.host.functions import Function, Registry
+from local.host.http_errors import empty
+from local.host.invocation import Invoker
+from local.host.keys import Keys, Level
+from local.host.routes import Route, compile_route
+
+LEVELS = {"anonymous": Level.ANONYMOUS, "function": Level.FUNCTION, "admin": Level.ADMIN}
+
+
+class ReturnValueError(Exception):
+    """An HTTP function returned what is no HTTP answer."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """An HTTP-triggered function with its compiled route."""
+
+    function: Function
+    route: Route
+    methods: frozenset[str] | None
+    level: Level
+
+
+class HttpTriggers:
+    def __init__(self, registry: Registry, invoker: Invoker, keys: Keys, prefix: str) -> None:
+        self._invoker = invoker
+        self._keys = keys
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self.doors: list[Door] = []
+        self.load(registry)
+
+    def load(self, registry: Registry) -> None:
+        """Take the HTTP functions of an app. Raises RouteError."""
+        doors = [_door(function, self._prefix) for function in registry.of_kind("httpTrigger")]
+        self.doors = sorted(doors, key=lambda door: door.route.rank)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.raw_path.split("?")[0].strip("/")
+        for door in self.doors:
+            values = door.route.match(path) if _allows(door, request.method) else None
+            if values is not None:
+                return await self._open(door, values, request)
+        return empty(404)
+
+    async def _open(self, door: Door, values: dict[str, str], request: web.Request) -> web.StreamResponse:
+        function = door.function
+        accepted = (self._keys.of_function(function.name), self._keys.host) if door.level is Level.FUNCTION else ()
+        if not self._keys.allows(request, door.level, *accepted):
+            return empty(401)
+        datum = await _request_datum(request, values)
+        trigger = get_binding_registry().get("httpTrigger").decode(datum, trigger_metadata=None)
+        try:
+            returned, outs = await self._invoker.call(function, trigger)
+            return _response(function, returned, outs)
+        except Exception:  # noqa: BLE001 - logged by the invoker; the caller learns no more, as in the real host
+            return empty(500)
+
+
+def _door(function: Function, prefix: str) -> Door:
+    settings = function.trigger.settings
+    route = settings.get("route")
+    methods = settings.get("methods")
+    return Door(
+        function,
+        compile_route(prefix + (function.name if route is None else str(route).strip("/"))),
+        frozenset(str(m).upper() for m in methods) if methods else None,
+        LEVELS[str(settings.get("authLevel") or "function").lower()],
+    )
+
+
+def _allows(door: Door, method: str) -> bool:
+    return door.methods is None or method in door.methods
+
+
+async def _request_datum(request: web.Request, route_values: dict[str, str]) -> Datum:
+    query: dict[str, str] = {}
+    for key in dict.fromkeys(request.query):
+        query[key] = ",".join(request.query.getall(key))
+    headers: dict[str, str] = {}
+    for key in dict.fromkeys(name.lower() for name in request.headers):
+        headers[key] = ",".join(request.headers.getall(key))
+    return Datum(
+        {
+            "method": Datum(request.method, "string"),
+            "url": Datum(str(request.url), "string"),
+            "headers": _texts(headers),
+            "query": _texts(query),
+            "params": _texts(route_values),
+            "body": Datum(await request.read(), "bytes"),
+        },
+        "http",
+    )
+
+
+def _texts(values: dict[str, str]) -> dict[str, Datum]:
+    return {key: Datum(value, "string") for key, value in values.items()}
+
+
+def _response(function: Function, returned: Any, outs: dict[str, Any]) -> web.Response:
+    """Raises ReturnValueError."""
+    http_out = next((b.name for b in function.outputs if b.type == "http"), None)
+    value = returned if http_out is None or returned is not None else outs.get(http_out)
+    if isinstance(value, str):
+        return web.Response(text=value)
+    if isinstance(value, func.HttpResponse):
+        return _from_http_response(value)
+    raise ReturnValueError(
+        f"function {function.name} returned {type(value).__name__}; an HTTP function must return an "
+        f"azure.functions.HttpResponse or a str"
+    )
+
+
+def _from_http_response(value: func.HttpResponse) -> web.Response:
+    headers = [(name, text) for name, text in value.headers.items() if name.lower() != "content-length"]
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        charset = f"; charset={value.charset}" if value.mimetype.startswith("text/") else ""
+        headers.append(("Content-Type", value.mimetype + charset))
+    response = web.Response(status=value.status_code, body=value.get_body() or b"")
+    response.headers.popall("Content-Type", None)
+    for name, text in headers:
+        response.headers.add(name, text)
+    return response

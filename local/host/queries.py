@@ -1,0 +1,108 @@
+"""Lists of instances and entities with their filters and pages; purges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from local.host.commands import Status
+from local.host.database import Database
+from local.host.records import Entity, Instance
+from local.host.store import erase
+
+FINAL_SQL = "status IN (1, 3, 4, 5)"
+
+
+@dataclass
+class InstanceFilter:
+    """Times in microseconds; `after` is the last id of the page before."""
+
+    created_from: int | None = None
+    created_to: int | None = None
+    statuses: list[Status] = field(default_factory=list)
+    prefix: str | None = None
+    after: str | None = None
+    top: int = 100
+
+    def where(self) -> tuple[str, tuple[object, ...]]:
+        clauses: list[str] = []
+        values: list[object] = []
+        if self.created_from is not None:
+            clauses.append("created >= ?")
+            values.append(self.created_from)
+        if self.created_to is not None:
+            clauses.append("created <= ?")
+            values.append(self.created_to)
+        if self.statuses:
+            clauses.append(f"status IN ({', '.join('?' * len(self.statuses))})")
+            values += self.statuses
+        if self.prefix:
+            clauses.append("substr(id, 1, ?) = ? AND id >= ?")
+            values += [len(self.prefix), self.prefix, self.prefix]
+        if self.after is not None:
+            clauses.append("id > ?")
+            values.append(self.after)
+        return " AND ".join(clauses) or "1", tuple(values)
+
+
+class Queries:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def instances(self, wanted: InstanceFilter) -> tuple[list[Instance], str | None]:
+        """A page in the order of ids, and where the next one begins."""
+        if wanted.top <= 0:
+            return [], ""
+        where, values = wanted.where()
+        rows = self._database.rows(
+            f"SELECT {Instance.COLUMNS} FROM instances WHERE {where} ORDER BY id LIMIT ?",  # noqa: S608
+            (*values, wanted.top + 1),
+        )
+        page = [Instance.from_row(row) for row in rows[: wanted.top]]
+        return page, page[-1].id if len(rows) > wanted.top else None
+
+    def purge(self, instance_id: str) -> bool:
+        """Remove an instance or an entity, whatever its state. False if there is none."""
+        with self._database.transaction() as run:
+            found = run("SELECT 1 FROM instances WHERE id = ?", (instance_id,)).fetchone()
+            erase(run, instance_id)
+            gone = run("DELETE FROM entities WHERE id = ?", (instance_id,)).rowcount
+            return found is not None or gone > 0
+
+    def purge_where(self, wanted: InstanceFilter) -> int:
+        """Remove the finished instances that match; returns how many."""
+        where, values = wanted.where()
+        with self._database.transaction() as run:
+            found = run(f"SELECT id FROM instances WHERE {where} AND {FINAL_SQL}", values).fetchall()  # noqa: S608
+            for (instance_id,) in found:
+                erase(run, instance_id)
+        return len(found)
+
+    def open_instances(self, limit: int) -> list[Instance]:
+        """Instances that have not ended, the oldest first."""
+        rows = self._database.rows(
+            f"SELECT {Instance.COLUMNS} FROM instances WHERE NOT {FINAL_SQL} ORDER BY created LIMIT ?",
+            (limit,),
+        )
+        return [Instance.from_row(row) for row in rows]
+
+    def count_open(self) -> int:
+        return int(self._database.rows(f"SELECT COUNT(*) FROM instances WHERE NOT {FINAL_SQL}")[0][0])  # noqa: S608
+
+    def history(self, instance_id: str) -> list[str]:
+        rows = self._database.rows("SELECT events FROM history WHERE instance = ? ORDER BY part", (instance_id,))
+        return [row[0] for row in rows]
+
+    def entity(self, entity_id: str) -> Entity | None:
+        rows = self._database.rows("SELECT id, state, created, updated FROM entities WHERE id = ?", (entity_id,))
+        return Entity(*rows[0]) if rows else None
+
+    def entities(self, prefix: str, after: str | None, top: int) -> tuple[list[Entity], str | None]:
+        """A page of the entities whose id begins so, in the order of ids, and where the next one begins."""
+        if top <= 0:
+            return [], ""
+        rows = self._database.rows(
+            "SELECT id, state, created, updated FROM entities WHERE substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?",
+            (len(prefix), prefix, after or "", top + 1),
+        )
+        page = [Entity(*row) for row in rows[:top]]
+        return page, page[-1].id if len(rows) > top else None

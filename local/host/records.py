@@ -1,0 +1,114 @@
+"""What the state file holds, row by row, and what one turn writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.host import jsontext
+from local.host.commands import Status
+
+
+@dataclass
+class Instance:
+    """An orchestration instance. Times are microseconds since 1970; `input`, `output` and `custom_status` JSON text, but
+    for the output of a failed, terminated or suspended one, which is plain text.
+    """
+
+    id: str
+    execution: str
+    name: str
+    version: str | None
+    status: Status
+    input: str | None
+    output: str | None
+    custom_status: str | None
+    created: int
+    updated: int
+    parent: str | None
+    continued: bool
+
+    COLUMNS = "id, execution, name, version, status, input, output, custom_status, created, updated, parent, continued"
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Instance:
+        instance = cls(*row)
+        instance.status = Status(instance.status)
+        instance.continued = bool(instance.continued)
+        return instance
+
+    @property
+    def parent_record(self) -> dict[str, Any] | None:
+        return None if self.parent is None else jsontext.read_record(self.parent)
+
+    @property
+    def parent_id(self) -> str | None:
+        record = self.parent_record
+        return None if record is None else record["OrchestrationInstance"]["InstanceId"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """An event on its way to an instance; with an `execution`, to that execution only."""
+
+    id: int
+    execution: str | None
+    event: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """An activity to run: `number` is the id of its TaskScheduled event."""
+
+    id: int
+    instance: str
+    execution: str
+    number: int
+    name: str
+    input: str | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """A new execution of an instance, to be created with its ExecutionStarted event."""
+
+    instance: str
+    execution: str
+    name: str
+    version: str | None
+    input: str | None
+    event: str
+    parent: str | None = None
+
+
+@dataclass
+class TurnRecord:
+    """All that one turn of an orchestration writes, in one transaction."""
+
+    instance: Instance
+    part: int
+    events: str
+    last_message: int
+    now: int
+    tasks: list[Task] = field(default_factory=list)
+    timers: list[tuple[int, int]] = field(default_factory=list)
+    starts: list[tuple[int, Start]] = field(default_factory=list)
+    messages: list[tuple[str, str | None, str]] = field(default_factory=list)
+    renewed: bool = False
+    """The execution continued as new: what was there before goes."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    id: str
+    state: str | None
+    created: int
+    updated: int
+
+    @property
+    def name(self) -> str:
+        return self.id.split("@", 2)[1]
+
+    @property
+    def key(self) -> str:
+        return self.id.split("@", 2)[2]

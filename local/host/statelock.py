@@ -1,0 +1,51 @@
+"""One host per state folder: a lock that the kernel drops when its holder ends, kill -9 included."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO
+
+from local.host.database import StateError
+
+
+def lock(folder: Path) -> IO[str]:
+    """Hold the folder until the returned file is closed. Raises StateError while another process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "host.lock"
+    file = path.open("a+", encoding="utf-8")
+    if not _try_lock(file):
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise StateError(
+            f"the state folder {folder} is in use by another host (process {holder}). End it, or give this one "
+            f"another folder with --state."
+        )
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _try_lock(file: IO[str]) -> bool:
+        # Locked far behind the process id, which others may then still read.
+        file.seek(1 << 20)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(file: IO[str]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
