@@ -24,7 +24,7 @@ def main() -> int:
     if options.end_with_parent:
         end_with_parent()
     try:
-        return asyncio.run(_serve(options.host, options.port, options.state))
+        return asyncio.run(_serve(options))
     except StateInUseError as error:
         return _refuse(f"{error} is used by another Table endpoint: end that one or give another folder with --state.")
 
@@ -41,21 +41,23 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-async def _serve(host: str, port: int, state: Path) -> int:
+async def _serve(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(TableServer(Store(state)).application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # Ctrl-C reaches a whole process group; a parent ends its programs in the order in which they need each other.
+    loop.add_signal_handler(signal.SIGINT, (lambda: None) if options.end_with_parent else stop.set)
+    application = TableServer(Store(options.state)).application()
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, options.host, options.port).start()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        return _refuse(f"Port {port} is taken: give another one with --port.")
+        return _refuse(f"Port {options.port} is taken: give another one with --port.")
     else:
-        print(f"The Table endpoint is ready at http://{host}:{port}/{ACCOUNT}", flush=True)
+        print(f"The Table endpoint is ready at http://{options.host}:{options.port}/{ACCOUNT}", flush=True)
         await stop.wait()
         return 0
     finally:

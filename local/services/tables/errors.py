@@ -24,6 +24,7 @@ _KNOWN = {
     ),
     "EntityAlreadyExists": (409, "The specified entity already exists."),
     "EntityTooLarge": (400, "The entity is larger than the maximum allowed size (1MB)."),
+    "InternalError": (500, "The server encountered an internal error. Please retry the request."),
     "InvalidDuplicateRow": (
         400,
         "A command with RowKey '{}' is already present in the batch. An entity can appear only once in a batch.",

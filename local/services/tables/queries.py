@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 
 from local.services.tables.errors import ServiceError
@@ -56,7 +55,7 @@ def _decoded(token: str) -> str:
         return ""
     try:
         return base64.urlsafe_b64decode(token.split("!", 2)[2]).decode()
-    except (IndexError, binascii.Error, UnicodeDecodeError) as error:
+    except (IndexError, ValueError) as error:
         raise ServiceError("InvalidInput", "The continuation is not one that was given out.") from error
 
 

@@ -70,6 +70,9 @@ class TableServer:
             return await self._handler(exchange, address)(exchange, address)
         except ServiceError as error:
             return exchange.refuse(error)
+        except Exception:
+            logger.exception("%s %s", exchange.method, exchange.raw_path)
+            return exchange.refuse(ServiceError("InternalError"))
 
     def _handler(self, exchange: Exchange, address: Address) -> _Handler:
         if "comp" in exchange.query or address.kind not in self._handlers:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from local.services.tables.clock import now_ticks
 from local.services.tables.errors import ServiceError
@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS entities (
 """
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "cache_size=-32000", "mmap_size=268435456")
 _PURGE_ROWS = 500
+_LOCK_SECONDS = 3.0
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 # The service answers a query that takes longer with what it has and a continuation.
 _SCAN_SECONDS = 5.0
@@ -39,6 +40,26 @@ class StateInUseError(Exception):
     """Another process serves this state folder."""
 
 
+def _locked(file: Path) -> TextIO:
+    """Hold the file's lock until it is closed; a predecessor that is just ending is waited for."""
+    lock = file.open("w")
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while not _takes(lock):
+        if time.monotonic() > deadline:
+            lock.close()
+            raise StateInUseError(str(file.parent))
+        time.sleep(0.05)
+    return lock
+
+
+def _takes(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 class Store:
     """All tables of the account; every method but `page` and `checkpoint` belongs to one thread."""
 
@@ -46,12 +67,7 @@ class Store:
         """Open or make the store in `folder`; raises StateInUseError."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "tables.sqlite"
-        self._lock = (folder / "tables.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise StateInUseError(str(folder)) from error
+        self._lock = _locked(folder / "tables.lock")
         self._db = self.connect()
         self._db.execute("PRAGMA wal_autocheckpoint=0")
         self._db.executescript(_SCHEMA)
