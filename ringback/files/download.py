@@ -39,8 +39,7 @@ async def download(
     if url[:5].lower() == "data:":
         yield _from_data_url(url, max_bytes)
         return
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise RequestError("The file's address is no web address: send the file again.")
+    _check_address(url)
     check_url(url)
     limits = aiohttp.ClientTimeout(total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
     try:
@@ -77,12 +76,24 @@ def _check_answer(response: aiohttp.ClientResponse, max_bytes: int) -> None:
     if status in {401, 403}:
         raise RequestError(f"The bot may not read the file (HTTP {status}): send it here as an attachment.")
     if 300 <= status < 400:
-        target = urlsplit(response.headers.get("Location", "")).hostname or "another address"
+        target = _host(response.headers.get("Location", "")) or "another address"
         raise RequestError(f"The file's address redirects to {target} (HTTP {status}), which is not followed.")
     if status != 200:
         raise RequestError(f"The file could not be fetched (HTTP {status}): send it again.")
     if (response.content_length or 0) > max_bytes:
         _too_large(max_bytes)
+
+
+def _check_address(url: str) -> None:
+    if not url.lower().startswith(("http://", "https://")) or not _host(url):
+        raise RequestError("The file's address is no web address: send the file again.")
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _from_data_url(url: str, max_bytes: int) -> bytes:

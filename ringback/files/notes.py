@@ -10,6 +10,7 @@ from ringback.files.values import NUMERIC
 
 MOSTLY = 0.9
 NAMED = 3
+MOST_MIXED = 5
 ODD_LENGTH = 40
 Named = tuple[str, ColumnPart]
 
@@ -33,7 +34,8 @@ def of_columns(
     columns: Sequence[Named], types: Sequence[str], comma: Sequence[bool], open_order: Sequence[bool]
 ) -> list[str]:
     """Notes on columns, given their types, which have decimal commas, and whose dates have no certain order."""
-    notes = [_mixed(column) for column, kind in zip(columns, types, strict=True) if kind == "text"]
+    mixed = [_mixed(column) for column, kind in zip(columns, types, strict=True) if kind == "text"]
+    notes = [note for note in mixed if note][:MOST_MIXED]
     approximate = [not column.values.exact for _, column in columns]
     for words, marked in (
         ("A decimal comma was read in", comma),

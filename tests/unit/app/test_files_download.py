@@ -137,7 +137,9 @@ async def test_the_url_is_checked_before_anything_is_sent(server, session):
         await fetch(server.make_url("/body?size=1"), session, check_url=refuse)
 
 
-@pytest.mark.parametrize("url", ["ftp://host/file", "file:///etc/passwd", "//host/file", "", "http://"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/file", "file:///etc/passwd", "//host/file", "", "http://", "http://[", "http://[x]/f"]
+)
 async def test_other_addresses_are_refused(session, url):
     with pytest.raises(RequestError):
         await fetch(url, session)
