@@ -1,4 +1,4 @@
-"""What one cell can be read as, before the column as a whole decides.
+r"""What one cell can be read as, before the column as a whole decides.
 
 Numbers come in kinds, because a point or a comma may part decimals or thousands:
 
@@ -14,7 +14,7 @@ comma       12,5  1.234,5  1.234.567   no number             12.5
 ==========  =========================  ====================  =====================
 
 Missing, in any case of letters: an empty cell, white space, NA, N/A, #N/A, n.a., null, NaN, nil, none, missing, -, --,
-? and \\N. Booleans: true, false, yes, no, and their first letters; 0 and 1 are integers.
+? and \N. Booleans: true, false, yes, no, and their first letters; 0 and 1 are integers.
 
 A currency sign or percent sign at one end is taken off and kept as the unit. Text are: digits with a leading zero
 (post codes), more than 40 characters, exponents over 300, infinity, several signs, numbers in brackets.
