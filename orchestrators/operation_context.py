@@ -118,7 +118,7 @@ class DurableOp:
         content = messages.approval(self._operation, self.id, label, question, event)
         waiting = {"kind": "approval", "event": event, "question": question}
         yield from self.step("ask_user", {"content": content, "waiting": waiting})
-        self.show(state="waiting", step=event, text=question)
+        self.show(state="waiting", step=event, text=f"waiting for an answer to: {question}")
         answer = yield from self._race(event, until)
         self.show(state="running")
         if answer is TIMED_OUT:

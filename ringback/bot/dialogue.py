@@ -173,7 +173,7 @@ class Dialogue:
     async def _decide(self, inbound: Inbound, which: str, verb: str) -> Message:
         running = await self._desk.running(inbound.reference.user_key)
         asking = [view for view in running if (view.row.waiting or {}).get("kind") == "approval"]
-        found = _named([view for view in asking if view.state != "cancelling"], which)
+        found = _named([view for view in asking if not view.row.cancel], which)
         if len(found) > 1:
             return _which(verb, found)
         if not found:

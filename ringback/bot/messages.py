@@ -75,7 +75,7 @@ def greeting(operations: Sequence[Operation], intro: str) -> Message:
 def acknowledged(operation: Operation, row: OperationRow, link: str) -> Message:
     """The answer within a second: what was started, how to watch it, how to cancel it."""
     text = (
-        f"One moment please: **{operation.title}** ({row.label}) is on its way. I ring you back when it is done. "
+        f"One moment please: **{operation.title}** ({row.label}) is on its way, and I will ring you back. "
         f"[Watch it]({link})"
     )
     return message(
@@ -87,10 +87,8 @@ def acknowledged(operation: Operation, row: OperationRow, link: str) -> Message:
 
 def progress_line(view: View, title: str) -> str:
     """One operation, what it is doing and how far it is."""
-    if view.state == "cancelling":
+    if view.row.cancel:
         return f"Cancelling **{title}** ({view.row.label}): it stops after the step it is in."
-    if view.state == "waiting":
-        return f"**{title}** ({view.row.label}): {view.percent} %, waiting: {view.text}"
     return f"Still working on **{title}** ({view.row.label}): {view.percent} %, {view.text}"
 
 
@@ -101,7 +99,7 @@ def still_working(views: Sequence[View], titles: Sequence[str]) -> Message:
     actions = [
         say(f"Cancel {title} ({view.row.label})" if several else "Cancel", f"cancel {view.row.label}")
         for view, title in zip(views, titles, strict=True)
-        if view.state != "cancelling"
+        if not view.row.cancel
     ]
     return message("\n\n".join(lines), actions=[*actions, say("Status", "status")])
 
