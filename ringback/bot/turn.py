@@ -21,12 +21,15 @@ from msrest.serialization import Deserializer, Serializer
 from ringback.bot.authentication import Authenticator
 from ringback.bot.inbound import parse_inbound
 from ringback.channels.port import Outcome, Payload, Sender, SendResult
+from ringback.delivery.policy import no_answer
 from ringback.delivery.reference import Reference
 from ringback.errors import RequestError
 
 LOG = logging.getLogger(__name__)
 CALLER = "urn:botframework:azure"
 AUDIENCE = "https://api.botframework.com"
+# The channel gives the whole turn 10 to 15 seconds, then posts the activity again.
+REPLY_SECONDS = 8.0
 # A turn has seconds: one more attempt at a reply, if the channel does not ask for a longer pause.
 PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
@@ -122,11 +125,10 @@ class TurnConversations:
         await self._deliver("removal", lambda: self._sender.delete(self._reference, activity_id))
 
     async def _deliver(self, what: str, attempt: Callable[[], Awaitable[SendResult]]) -> ResourceResponse:
-        result = await attempt()
-        pause = PAUSE_SECONDS if result.retry_after is None else result.retry_after
-        if result.outcome is Outcome.RETRY and pause <= LONGEST_PAUSE_SECONDS:
-            await asyncio.sleep(pause)
-            result = await attempt()
+        try:
+            result = await asyncio.wait_for(_attempts(attempt), REPLY_SECONDS)
+        except asyncio.TimeoutError as error:
+            result = no_answer(error, went_out=True)
         if result.outcome is not Outcome.DELIVERED:
             self._log(what, result)
         return ResourceResponse(id=result.activity_id)
@@ -135,3 +137,12 @@ class TurnConversations:
         where = (self._reference.channel_id, self._reference.key)
         why = (result.outcome.value, result.status, result.code, result.detail)
         LOG.warning("A %s on %s to conversation %s was not delivered: %s, status %s, code %s: %s", what, *where, *why)
+
+
+async def _attempts(attempt: Callable[[], Awaitable[SendResult]]) -> SendResult:
+    result = await attempt()
+    pause = PAUSE_SECONDS if result.retry_after is None else result.retry_after
+    if result.outcome is Outcome.RETRY and pause <= LONGEST_PAUSE_SECONDS:
+        await asyncio.sleep(pause)
+        result = await attempt()
+    return result

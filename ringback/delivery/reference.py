@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from datetime import datetime, timezone
+from functools import lru_cache
 
 import msgspec
 
@@ -71,14 +72,23 @@ def check_service_url(url: str, bot: BotSettings, *, local: bool) -> str:
 
     https and a host of the allow-list; with `local`, also http or https on a loopback address at any port.
     """
+    problem = _service_url_problem(url, bot.service_url_hosts, local)
+    if problem:
+        raise UnsafeReferenceError(problem)
+    return url
+
+
+# Channels have few service URLs, and every message asks about one of them.
+@lru_cache(maxsize=1024)
+def _service_url_problem(url: str, hosts: tuple[str, ...], local: bool) -> str:
     match = SERVICE_URL.fullmatch(url)
     # A query, a fragment or a climb would move the path that is added behind it.
     if match is None or re.search(r"[?#\\]|%2e|/\.\.?(/|$)", match["rest"], re.IGNORECASE):
-        raise UnsafeReferenceError(f"The service URL {_shown(url)} is not a plain https URL: nothing is sent to it.")
-    if not _allowed(match, (*SERVICE_HOSTS, *bot.service_url_hosts), local=local):
+        return f"The service URL {_shown(url)} is not a plain https URL: nothing is sent to it."
+    if not _allowed(match, (*SERVICE_HOSTS, *hosts), local=local):
         fix = "if the channel is yours, add its host to BOT_SERVICE_URL_HOSTS"
-        raise UnsafeReferenceError(f"The host of the service URL {_shown(url)} is not allowed: {fix}.")
-    return url
+        return f"The host of the service URL {_shown(url)} is not allowed: {fix}."
+    return ""
 
 
 def check_attachment_url(url: str, bot: BotSettings, *, local: bool) -> str:

@@ -9,6 +9,7 @@ from botbuilder.core import InvokeResponse as SdkInvokeResponse
 from botbuilder.schema import Activity, AdaptiveCardInvokeResponse, Attachment
 from hypothesis import HealthCheck, given, settings
 
+from ringback.bot import turn as turn_module
 from ringback.bot.adapter import InvokeResponse, RingbackAdapter, inbound_of, reply
 from ringback.bot.turn import to_activity, to_payload
 from ringback.channels.connector import ConnectorSender
@@ -146,6 +147,15 @@ async def test_a_long_wait_is_not_for_a_turn():
             make_adapter().process("", make_body(serviceUrl=channel.url), lambda context: context.send_activity("x")), 2
         )
         assert len(channel.requests) == 1
+
+
+async def test_a_slow_channel_does_not_hold_the_turn(monkeypatch, caplog):
+    monkeypatch.setattr(turn_module, "REPLY_SECONDS", 0.1)
+    async with Connector() as channel:
+        channel.then_hang(1.0)
+        body = make_body(serviceUrl=channel.url)
+        await make_adapter().process("", body, lambda context: context.send_activity("x"))
+    assert "ambiguous" in caplog.text
 
 
 async def test_expected_replies_come_back_in_the_answer():
