@@ -14,11 +14,10 @@ from azure.functions.meta import Datum, get_binding_registry
 
 from local.host import failures, history, jsontext
 from local.host.call_http import HttpCaller, HttpCallError
-from local.host.clock import Clock
-from local.host.functions import Function, Registry
-from local.host.invocation import Invoker
+from local.host.functions import Function
 from local.host.playback import HTTP_ACTIVITY, UnknownNameError
 from local.host.records import Task
+from local.host.services import Services
 
 Post = Callable[[Task, str], None]
 """Takes a finished activity and the event that tells its instance; called from any thread."""
@@ -27,20 +26,10 @@ Post = Callable[[Task, str], None]
 class ActivityWorkers:
     """At most `limit` sync and `limit` async activities run at a time; the others wait in order."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        invoker: Invoker,
-        clock: Clock,
-        loop: asyncio.AbstractEventLoop,
-        limit: int,
-        post: Post,
-    ) -> None:
-        self.registry = registry
-        self._invoker = invoker
-        self._clock = clock
+    def __init__(self, services: Services, loop: asyncio.AbstractEventLoop, post: Post) -> None:
+        self._services = services
         self._loop = loop
-        self._limit = limit
+        self._limit = max(1, services.settings.max_activities)
         self._post = post
         self._http = HttpCaller()
         self._queue: queue.SimpleQueue[tuple[Task, Function] | None] = queue.SimpleQueue()
@@ -52,7 +41,7 @@ class ActivityWorkers:
 
     def submit(self, task: Task) -> None:
         """Start an activity, or queue it. From any thread; returns at once."""
-        function = self.registry.activities.get(task.name.lower())
+        function = self._services.registry.activities.get(task.name.lower())
         if function is not None and not function.is_async:
             self._submit_sync(task, function)
         else:
@@ -91,7 +80,7 @@ class ActivityWorkers:
             self._post(task, self._ran(task, lambda: self._call_sync(task, function)))  # noqa: B023 - called at once
 
     def _call_sync(self, task: Task, function: Function) -> str | None:
-        return encoded(self._invoker.call_here(function, decoded(task)))
+        return encoded(self._services.invoker.call_here(function, decoded(task)))
 
     def _ran(self, task: Task, call: Callable[[], str | None]) -> str:
         """The event that tells how a call ended."""
@@ -99,10 +88,10 @@ class ActivityWorkers:
             result = call()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the activity's own failure
             return self._failed(task, *failures.activity_failure(task.name, error))
-        return history.text(history.task_completed(self._clock.micros(), task.number, result))
+        return history.text(history.task_completed(self._services.clock.micros(), task.number, result))
 
     def _failed(self, task: Task, reason: str, details: str) -> str:
-        return history.text(history.task_failed(self._clock.micros(), task.number, reason, details))
+        return history.text(history.task_failed(self._services.clock.micros(), task.number, reason, details))
 
     # -- async
 
@@ -130,16 +119,16 @@ class ActivityWorkers:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the activity's own failure
             event = self._failed(task, *failures.activity_failure(task.name, error))
         else:
-            event = history.text(history.task_completed(self._clock.micros(), task.number, result))
+            event = history.text(history.task_completed(self._services.clock.micros(), task.number, result))
         self._post(task, event)
 
     async def _answer(self, task: Task) -> str | None:
         if task.name == HTTP_ACTIVITY:
             return await self._http.call(jsontext.loads(task.input or "{}"))
-        function = self.registry.activities.get(task.name.lower())
+        function = self._services.registry.activities.get(task.name.lower())
         if function is None:
-            raise UnknownNameError(self.registry.unknown(task.name, "activityTrigger"))
-        returned, _ = await self._invoker.call(function, decoded(task), f"activity {uuid.uuid4()}")
+            raise UnknownNameError(self._services.registry.unknown(task.name, "activityTrigger"))
+        returned, _ = await self._services.invoker.call(function, decoded(task), f"activity {uuid.uuid4()}")
         return encoded(returned)
 
 
@@ -150,7 +139,7 @@ def decoded(task: Task) -> Any:
 
 
 def encoded(returned: Any) -> str | None:
-    """The Result of a TaskCompleted event: compact JSON, or None for None. Raises ValueError for what JSON cannot hold."""
+    """The Result of a TaskCompleted event: compact JSON, or None. Raises ValueError for what JSON cannot hold."""
     if returned is None:
         return None
     converter = get_binding_registry().get("activityTrigger")

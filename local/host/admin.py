@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 import time
@@ -13,10 +14,10 @@ from typing import Any
 from aiohttp import web
 
 from local.host import jsontext, trigger_data
-from local.host.functions import Function, Registry
+from local.host.functions import Function
 from local.host.http_errors import ApiError, empty, json_response
-from local.host.invocation import Invoker
 from local.host.keys import Keys, Level
+from local.host.services import Services
 from local.host.trigger_data import UnsupportedTriggerError
 
 VERSION = "4.1000.0.0"
@@ -25,9 +26,8 @@ VERSION = "4.1000.0.0"
 class AdminApi:
     """`base` answers `http://host:port`; `moved` handles `/admin/clock`, where there is a test clock."""
 
-    def __init__(self, registry: Registry, invoker: Invoker, keys: Keys, deliver: Callable[..., Any]) -> None:
-        self.registry = registry
-        self._invoker = invoker
+    def __init__(self, services: Services, keys: Keys, deliver: Callable[..., Any]) -> None:
+        self._services = services
         self._keys = keys
         self._deliver = deliver
         self._id = uuid.uuid4().hex
@@ -44,7 +44,7 @@ class AdminApi:
         if parts == ["host", "status"] and request.method == "GET":
             return json_response(self._status())
         if parts == ["functions"] and request.method == "GET":
-            return json_response([_described(f) for f in self.registry.functions.values()])
+            return json_response([_described(f) for f in self._services.registry.functions.values()])
         if parts == ["clock"] and self.clock_handler is not None:
             response: web.Response = await self.clock_handler(request)
             return response
@@ -67,7 +67,7 @@ class AdminApi:
         }
 
     async def _function(self, request: web.Request, name: str) -> web.Response:
-        function = self.registry.find(name)
+        function = self._services.registry.find(name)
         if function is None:
             return empty(404)
         if request.method == "GET":
@@ -84,10 +84,9 @@ class AdminApi:
         return empty(202)
 
     async def _run(self, function: Function, trigger: Any) -> None:
-        try:
+        # The invoker has logged it, and the caller was answered long ago.
+        with contextlib.suppress(Exception):
             await self._deliver(function, trigger)
-        except Exception:  # noqa: BLE001, S110 - the invoker has logged it; the caller was answered long ago
-            pass
 
 
 async def _input(request: web.Request) -> str:

@@ -6,6 +6,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from aiohttp import web
+from yarl import URL
 
 from local.host.clock import parse, to_micros
 from local.host.commands import LABELS, Status
@@ -15,7 +16,7 @@ BY_LABEL = {label.lower(): status for status, label in LABELS.items()}
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """`segments` are the decoded path parts below the API's root; `base` is `http://host:port` as the caller sees it."""
+    """`segments` are the decoded path parts below the API's root; `base` is `http://host:port` as the caller has it."""
 
     request: web.Request
     segments: tuple[str, ...]
@@ -37,7 +38,7 @@ class ApiRequest:
     @property
     def location(self) -> str:
         """The request's own URL, which a 202 sends the caller back to."""
-        return str(self.request.url)
+        return str(URL(str(self.request.url)))
 
     def text(self, name: str) -> str | None:
         return self.query.get(name.lower())

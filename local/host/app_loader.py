@@ -7,7 +7,6 @@ where the app has a top-level module of its own called `local`, the name is give
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
 import traceback
@@ -27,7 +26,7 @@ class AppLoadError(Exception):
 def prepare_import_path(app: Path) -> None:
     """Put the app's folder first on the import path, and this project's folder off it."""
     sys.path[:] = [str(app)] + [
-        entry for entry in sys.path if Path(entry or os.getcwd()).resolve() not in (PROJECT, app)
+        entry for entry in sys.path if Path(entry or Path.cwd()).resolve() not in (PROJECT, app)
     ]
     if _has_own(app, "local") and app != PROJECT:
         _give_up_name("local")

@@ -33,10 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return asyncio.run(_run(options, log))
     except PortTakenError as error:
-        log.error(str(error))
+        log.problem(str(error))
         return 2
     except (AppLoadError, SettingsError, StateError, RouteError, ScheduleError) as error:
-        log.error(str(error))
+        log.problem(str(error))
         return 1
     finally:
         log.flush()
@@ -71,7 +71,7 @@ def _ending() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
             loop.add_signal_handler(number, ending.set)
-        except NotImplementedError:  # Windows
+        except NotImplementedError:  # noqa: PERF203 - Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(ending.set))
     return ending
 

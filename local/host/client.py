@@ -5,14 +5,12 @@ from __future__ import annotations
 import uuid
 
 from local.host import history, rewind
-from local.host.clock import Clock
 from local.host.commands import Status
 from local.host.engine import Engine
 from local.host.entities import signal_text
 from local.host.queries import Queries
 from local.host.records import Instance, Start
-from local.host.settings import HostSettings
-from local.host.store import Store
+from local.host.services import Services
 
 
 class NotFoundError(Exception):
@@ -28,12 +26,12 @@ class WrongStateError(Exception):
 
 
 class Client:
-    def __init__(self, store: Store, engine: Engine, clock: Clock, settings: HostSettings) -> None:
-        self.queries = Queries(store.database)
-        self._store = store
+    def __init__(self, services: Services, engine: Engine) -> None:
+        self.queries = Queries(services.store.database)
+        self._store = services.store
         self._engine = engine
-        self._clock = clock
-        self._settings = settings
+        self._clock = services.clock
+        self._settings = services.settings
 
     def get(self, instance_id: str) -> Instance | None:
         return self._store.get(instance_id)

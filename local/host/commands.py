@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Union
+from typing import ClassVar
 
 
 class Status(IntEnum):
@@ -83,4 +83,4 @@ class Complete:
     details: str | None = None
 
 
-Command = Union[ScheduleTask, CreateTimer, CreateSubOrchestration, SendEvent, Complete]
+Command = ScheduleTask | CreateTimer | CreateSubOrchestration | SendEvent | Complete

@@ -13,11 +13,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from local.host.activities import ActivityWorkers
-from local.host.clock import Clock
 from local.host.entities import Entities
-from local.host.log import Log
 from local.host.records import Task
-from local.host.store import Store
+from local.host.services import Services
 from local.host.turns import Orchestrations
 
 STUCK_SECONDS = 0.5
@@ -25,16 +23,14 @@ LONGEST_WAIT_SECONDS = 60.0
 
 
 class Engine:
-    def __init__(
-        self, store: Store, orchestrations: Orchestrations, entities: Entities, clock: Clock, log: Log, threads: int
-    ) -> None:
+    def __init__(self, services: Services, orchestrations: Orchestrations, entities: Entities) -> None:
         self.workers: ActivityWorkers | None = None
-        self._store = store
+        self._store = services.store
         self._orchestrations = orchestrations
         self._entities = entities
-        self._clock = clock
-        self._log = log
-        self._limit = threads
+        self._clock = services.clock
+        self._log = services.log
+        self._limit = max(1, services.settings.max_orchestrators)
         self._changed = threading.Condition()
         self._ready: deque[str] = deque()
         self._queued: set[str] = set()
@@ -154,7 +150,7 @@ class Engine:
         try:
             self._run_turn(instance_id)
         except Exception:  # noqa: BLE001 - the host stays up; the messages stay and come with the next wake
-            self._log.error(f"the turn of {instance_id} broke inside the host:\n{traceback.format_exc()}")
+            self._log.problem(f"the turn of {instance_id} broke inside the host:\n{traceback.format_exc()}")
         with self._changed:
             del self._busy[instance_id]
             if instance_id in self._again:

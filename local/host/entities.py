@@ -9,13 +9,10 @@ from typing import Any
 from azure.functions.meta import Datum, get_binding_registry
 
 from local.host import history, jsontext
-from local.host.clock import Clock
 from local.host.failures import described
-from local.host.functions import Function, Registry
-from local.host.invocation import Invoker
-from local.host.log import Log
+from local.host.functions import Function
 from local.host.records import Entity, Message
-from local.host.store import Store
+from local.host.services import Services
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,36 +45,30 @@ def signal_text(operation: str, input_text: str | None) -> str:
 
 
 class Entities:
-    def __init__(
-        self, store: Store, registry: Registry, invoker: Invoker, clock: Clock, log: Log, batch_limit: int
-    ) -> None:
-        self._store = store
-        self.registry = registry
-        self._invoker = invoker
-        self._clock = clock
-        self._log = log
-        self._batch_limit = batch_limit
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def run_batch(self, entity_id: str) -> list[str]:
         """Run what waits for an entity; returns what to wake, itself included while more waits."""
-        entity, messages = self._store.load_entity(entity_id, self._batch_limit)
+        limit = self._services.settings.max_entity_batch
+        entity, messages = self._services.store.load_entity(entity_id, limit)
         if not messages:
             return []
         last = messages[-1].id
         _, name, key = entity_id.split("@", 2)
-        function = self.registry.entities.get(name)
+        function = self._services.registry.entities.get(name)
         if function is None:
-            self._log.error(
-                f"messages to entity {entity_id} are dropped: {self.registry.unknown(name, 'entityTrigger')}"
+            self._services.log.problem(
+                f"messages to entity {entity_id} are dropped: {self._services.registry.unknown(name, 'entityTrigger')}"
             )
-            self._store.drop_messages(entity_id, last)
+            self._services.store.drop_messages(entity_id, last)
             return []
         operations = [Operation.of(message) for message in messages]
         state, results = self._call(function, name, key, entity, operations)
         replies = [reply for reply in map(self._reply, operations, results) if reply is not None]
-        self._store.commit_entity(entity_id, state, last, replies, self._clock.micros())
+        self._services.store.commit_entity(entity_id, state, last, replies, self._services.clock.micros())
         woken = [reply[0] for reply in replies]
-        return [*woken, entity_id] if len(messages) == self._batch_limit else woken
+        return [*woken, entity_id] if len(messages) == limit else woken
 
     def _call(
         self, function: Function, name: str, key: str, entity: Entity | None, operations: list[Operation]
@@ -94,7 +85,7 @@ class Entities:
         converter = get_binding_registry().get("entityTrigger")
         context = converter.decode(Datum(payload, "string"), trigger_metadata=None)
         try:
-            answer = jsontext.loads(self._invoker.call_here(function, context))
+            answer = jsontext.loads(self._services.invoker.call_here(function, context))
         except Exception as error:  # noqa: BLE001 - the batch failed outside any operation
             text = jsontext.dumps(described(error))
             return entity.state if entity else None, [{"isError": True, "result": text}] * len(operations)
@@ -107,5 +98,5 @@ class Entities:
         answer = {"result": result.get("result")}
         if result.get("isError"):
             answer["exceptionType"] = "Error"
-        event = history.event_raised(self._clock.micros(), operation.id, jsontext.dumps(answer))
+        event = history.event_raised(self._services.clock.micros(), operation.id, jsontext.dumps(answer))
         return operation.parent, operation.parent_execution, history.text(event)

@@ -9,17 +9,17 @@ from aiohttp import web
 from local.host import jsontext, paging, status_view
 from local.host.api_request import ApiRequest
 from local.host.client import Client, NotFoundError
-from local.host.functions import Registry
 from local.host.http_errors import ApiError, empty, json_response, parsed_json
 from local.host.playback import UnknownNameError
+from local.host.services import Services
 
 EMPTY_KEY = "$"
 
 
 class EntityApi:
-    def __init__(self, client: Client, registry: Registry) -> None:
+    def __init__(self, client: Client, services: Services) -> None:
         self._client = client
-        self.registry = registry
+        self._services = services
 
     def route(self, method: str, rest: tuple[str, ...]) -> Callable[[ApiRequest], Awaitable[web.Response]] | None:
         if len(rest) > 2:
@@ -47,18 +47,27 @@ class EntityApi:
     async def _signal(self, api: ApiRequest) -> web.Response:
         entity_id = _entity_id(api)
         try:
-            self.registry.require_entity(api.segments[1])
+            self._services.registry.require_entity(api.segments[1])
         except UnknownNameError as error:
             raise ApiError(400, str(error)) from error
         if api.method == "DELETE":
             self._client.signal(entity_id, "delete", '""')
             return empty(202)
-        try:
-            text = parsed_json(await api.request.read())
-        except ApiError as error:
-            raise ApiError(400, f"Could not parse JSON content: {error.exception}") from error
-        self._client.signal(entity_id, api.text("op") or "", text or None)
+        self._client.signal(entity_id, api.text("op") or "", await _operation_input(api))
         return empty(202)
+
+
+async def _operation_input(api: ApiRequest) -> str | None:
+    """The JSON of a signal's body; a body of another content type is a text."""
+    body = await api.request.read()
+    if not body:
+        return None
+    if api.request.content_type.lower() != "application/json":
+        return jsontext.dumps(body.decode(errors="replace"))
+    try:
+        return parsed_json(body) or None
+    except ApiError as error:
+        raise ApiError(400, f"Could not parse JSON content: {error.exception}") from error
 
 
 def _entity_id(api: ApiRequest) -> str:

@@ -67,7 +67,7 @@ def read(parts: list[str]) -> list[Event]:
     return events
 
 
-def execution_started(
+def execution_started(  # noqa: PLR0917 - the fields of the event, in its order
     at: int,
     instance_id: str,
     execution_id: str,

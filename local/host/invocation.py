@@ -43,8 +43,8 @@ class RetryContext(func._abc.RetryContext):  # noqa: SLF001 - the abstract base 
         self.retry_count = retry_count
         self.max_retry_count = max_retry_count
 
-    retry_count = 0  # type: ignore[assignment]
-    max_retry_count = 0  # type: ignore[assignment]
+    retry_count = 0
+    max_retry_count = 0
 
 
 class InvocationContext(func.Context):

@@ -12,7 +12,7 @@ QUIET = ("azure", "aiohttp.access", "asyncio", "urllib3", "msal")
 
 
 class Log:
-    """Lines with a timestamp. Written at once, flushed in one go by `flush`: thousands of functions may run a second."""
+    """Lines with a timestamp. Written at once, flushed together by `flush`: thousands of functions may run a second."""
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
         self._stream = stream or sys.stdout
@@ -32,7 +32,7 @@ class Log:
             except ValueError:  # the stream was closed under us at the end of the process
                 return
 
-    def error(self, text: str) -> None:
+    def problem(self, text: str) -> None:
         self.line(f"ERROR: {text}")
         self.flush()
 

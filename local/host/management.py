@@ -14,20 +14,20 @@ from local.host.client import Client, GoneError, NotFoundError, WrongStateError
 from local.host.client_binding import ClientUrls
 from local.host.commands import Status
 from local.host.entity_api import EntityApi
-from local.host.functions import Registry
 from local.host.http_errors import ApiError, empty, json_response, parsed_json
 from local.host.queries import InstanceFilter
 from local.host.records import Instance
+from local.host.services import Services
 from local.host.store import InstanceExistsError
 
 Handler = Callable[[ApiRequest], Awaitable[web.Response]]
 
 
 class ManagementApi:
-    def __init__(self, client: Client, registry: Registry, urls: ClientUrls) -> None:
+    def __init__(self, client: Client, services: Services, urls: ClientUrls) -> None:
         self._client = client
         self._urls = urls
-        self.entities = EntityApi(client, registry)
+        self.entities = EntityApi(client, services)
         self._operations: dict[str, Handler] = {
             "terminate": self._terminate,
             "suspend": self._suspend,
@@ -87,13 +87,13 @@ class ManagementApi:
         name = api.segments[1]
         wanted = api.segments[2] if len(api.segments) > 2 else None
         timeout, interval = api.number("timeout"), api.number("pollingInterval")
-        if timeout is not None and interval is not None and timeout < interval:
-            text = f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g}"
-            raise ApiError(400, text)
         input_text = parsed_json(await api.request.read())
         instance_id = self._client.start(
             name, wanted, None if input_text in ("", "null") else input_text, api.text("version")
         )
+        if timeout is not None and interval is not None and timeout < interval:
+            # As in the real host, after the start.
+            raise ApiError(400, f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g}")
         if timeout and interval:
             finished = await self._wait(instance_id, timeout, interval)
             if finished is not None:
@@ -125,9 +125,10 @@ class ManagementApi:
                 raise NotFoundError(instance_id)
             return json_response(status_view.entity_as_instance(entity), 202, again)
         events = None
-        if api.flag("showHistory", default=False):
+        parts = self._client.queries.history(instance_id) if api.flag("showHistory", default=False) else []
+        if parts:
             events = status_view.history_view(
-                self._client.queries.history(instance_id),
+                parts,
                 show_output=api.flag("showHistoryOutput", default=False),
                 show_input=show_input,
             )

@@ -1,8 +1,8 @@
 """The actions that an orchestrator's Python code asked for, played back into an Execution.
 
-The SDK answers every turn with the whole list of its actions since the start. They are handled one after the other, each
-waited for, as the Durable extension's out-of-process shim does: a failure is swallowed, for the Python code has seen it
-in its history and decided what follows.
+The SDK answers every turn with the whole list of its actions since the start. They are handled one after the other,
+each waited for, as the Durable extension's out-of-process shim does: a failure is swallowed, for the Python code has
+seen it in its history and decided what follows.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ async def _retried(execution: Execution, options: dict[str, int], attempt: Calla
             return await attempt()
         except UnknownNameError:
             raise
-        except Exception:
+        except Exception:  # noqa: PERF203 - a retry is what the loop is for
             delay = options["firstRetryIntervalInMilliseconds"] * 1000 if number < attempts else 0
             await execution.create_timer(execution.now + delay)
             if number == attempts:

@@ -80,7 +80,7 @@ class Queries:
     def open_instances(self, limit: int) -> list[Instance]:
         """Instances that have not ended, the oldest first."""
         rows = self._database.rows(
-            f"SELECT {Instance.COLUMNS} FROM instances WHERE NOT {FINAL_SQL} ORDER BY created LIMIT ?",
+            f"SELECT {Instance.COLUMNS} FROM instances WHERE NOT {FINAL_SQL} ORDER BY created LIMIT ?",  # noqa: S608
             (limit,),
         )
         return [Instance.from_row(row) for row in rows]
@@ -101,7 +101,8 @@ class Queries:
         if top <= 0:
             return [], ""
         rows = self._database.rows(
-            "SELECT id, state, created, updated FROM entities WHERE substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?",
+            "SELECT id, state, created, updated FROM entities WHERE substr(id, 1, ?) = ? AND id > ? "
+            "ORDER BY id LIMIT ?",
             (len(prefix), prefix, after or "", top + 1),
         )
         page = [Entity(*row) for row in rows[:top]]

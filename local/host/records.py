@@ -11,9 +11,8 @@ from local.host.commands import Status
 
 @dataclass
 class Instance:
-    """An orchestration instance. Times are microseconds since 1970; `input`, `output` and `custom_status` JSON text, but
-    for the output of a failed, terminated or suspended one, which is plain text.
-    """
+    """An orchestration instance. Times are microseconds since 1970; `input` and `custom_status` are JSON text, and so is
+    `output`, but that of a failed, terminated or suspended one is plain text."""
 
     id: str
     execution: str

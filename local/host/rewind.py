@@ -1,4 +1,4 @@
-"""Rewinding a failed orchestration: what failed is taken back out of its history, so that the next turn does it again."""
+"""Rewinding a failed orchestration: what failed is taken out of its history, so that the next turn does it again."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from local.host.management import ManagementApi
 from local.host.options import Options
 from local.host.outputs import Outputs
 from local.host.server import Server
+from local.host.services import Services
 from local.host.settings import HostSettings
 from local.host.store import Store
 from local.host.timer_triggers import TimerTriggers
@@ -58,20 +59,17 @@ class Runtime:
         self._invoker = Invoker(self.log, self._pool, lambda s: urls.binding(self.base, self._rpc_base, s))
         self._invoker.timeout = settings.function_timeout
         self._outputs = Outputs(self.log)
-        orchestrations = Orchestrations(self.store, registry, self._invoker, self.clock, self.log, settings)
-        entities = Entities(self.store, registry, self._invoker, self.clock, self.log, settings.max_entity_batch)
-        engine = Engine(self.store, orchestrations, entities, self.clock, self.log, max(1, settings.max_orchestrators))
-        engine.workers = ActivityWorkers(
-            registry, self._invoker, self.clock, loop, settings.max_activities, engine.post_result
-        )
+        services = Services(self.store, registry, self._invoker, self.clock, self.log, settings)
+        engine = Engine(services, Orchestrations(services), Entities(services))
+        engine.workers = ActivityWorkers(services, loop, engine.post_result)
         self.engine = engine
-        self.client = Client(self.store, engine, self.clock, settings)
+        self.client = Client(services, engine)
         triggers = HttpTriggers(registry, self._invoker, self.keys, settings.route_prefix)
         self._timers = TimerTriggers(
             registry.of_kind("timerTrigger"), self.database, self.clock, self.log, self._deliver
         )
-        admin = AdminApi(registry, self._invoker, self.keys, self._deliver)
-        self.server = Server(triggers, ManagementApi(self.client, registry, urls), admin, self.keys)
+        admin = AdminApi(services, self.keys, self._deliver)
+        self.server = Server(triggers, ManagementApi(self.client, services, urls), admin, self.keys)
         self.server.extra_headers = settings.custom_headers
         self._rpc_base = await self.server.start_rpc()
         await self.server.start(options.host, options.port)

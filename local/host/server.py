@@ -100,5 +100,5 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortTakenError(f"port {port} cannot be used ({error.strerror}). Give another one with --port.") from error
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's
     return listener

@@ -18,14 +18,17 @@ KNOWN_TOP = {
     "retry", "singleton", "telemetryMode", "watchDirectories", "watchFiles",
 }  # fmt: skip
 KNOWN_HTTP = {
-    "routePrefix", "maxOutstandingRequests", "maxConcurrentRequests", "dynamicThrottlesEnabled", "hsts", "customHeaders",
+    "routePrefix", "maxOutstandingRequests", "maxConcurrentRequests", "dynamicThrottlesEnabled", "hsts",
+    "customHeaders",
 }  # fmt: skip
 KNOWN_DURABLE = {
     "hubName", "storageProvider", "tracing", "notifications", "maxConcurrentActivityFunctions", "httpSettings",
     "maxConcurrentOrchestratorFunctions", "maxConcurrentEntityFunctions", "maxEntityOperationBatchSize",
     "entityMessageReorderWindowInMinutes", "extendedSessionsEnabled", "extendedSessionIdleTimeoutInSeconds",
-    "maxOrchestrationActions", "maxGrpcMessageSizeInBytes", "grpcHttpClientTimeout", "overridableExistingInstanceStates",
-    "localRpcEndpointEnabled", "useAppLease", "appLeaseOptions", "useGracefulShutdown", "rollbackEntityOperationsOnExceptions",
+    "maxOrchestrationActions", "maxGrpcMessageSizeInBytes", "grpcHttpClientTimeout",
+    "overridableExistingInstanceStates",
+    "localRpcEndpointEnabled", "useAppLease", "appLeaseOptions", "useGracefulShutdown",
+    "rollbackEntityOperationsOnExceptions",
     "storeInputsInOrchestrationHistory", "throwStatusExceptionsOnRaiseEvent", "overrideInstanceStates",
     "defaultVersion", "versionMatchStrategy", "versionFailureStrategy", "entitySettings", "logReplayEvents",
     "traceInputsAndOutputs", "traceReplayEvents", "maximumOrchestratorInputLength",

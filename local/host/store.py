@@ -12,7 +12,6 @@ from local.host.database import Database, Run
 from local.host.records import Entity, Instance, Message, Start, Task, TurnRecord
 
 INSERT_MESSAGE = "INSERT INTO inbox (instance, execution, event) VALUES (?, ?, ?)"
-OPEN = "status NOT IN (1, 3, 4, 5)"
 
 
 class InstanceExistsError(Exception):
@@ -49,8 +48,10 @@ class Store:
             erase(run, start.instance)
         run(
             "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?, ?, 0)",
-            (start.instance, start.execution, start.name, start.version, Status.PENDING, start.input, now, now)
-            + (start.parent,),
+            (
+                *(start.instance, start.execution, start.name, start.version, Status.PENDING, start.input),
+                *(now, now, start.parent),
+            ),
         )
         run(INSERT_MESSAGE, (start.instance, start.execution, start.event))
 
@@ -86,10 +87,12 @@ class Store:
                 run("DELETE FROM history WHERE instance = ?", (instance.id,))
             run("REPLACE INTO history VALUES (?, ?, ?)", (instance.id, turn.part, turn.events))
             run(
-                "UPDATE instances SET execution=?, status=?, input=?, output=?, custom_status=?, updated=?, continued=? "
-                "WHERE id=?",
-                (instance.execution, instance.status, instance.input, instance.output, instance.custom_status)
-                + (turn.now, instance.continued, instance.id),
+                "UPDATE instances SET execution = ?, status = ?, input = ?, output = ?, custom_status = ?, "
+                "updated = ?, continued = ? WHERE id = ?",
+                (
+                    *(instance.execution, instance.status, instance.input, instance.output, instance.custom_status),
+                    *(turn.now, instance.continued, instance.id),
+                ),
             )
             if instance.status.is_final or turn.renewed:
                 run("DELETE FROM timers WHERE instance = ?", (instance.id,))
@@ -110,7 +113,7 @@ class Store:
         for number, start in turn.starts:
             try:
                 self._start(run, start, turn.now)
-            except InstanceExistsError as error:
+            except InstanceExistsError as error:  # noqa: PERF203 - one child must not spoil the others
                 failed = history.sub_orchestration_failed(turn.now, number, str(error), str(error))
                 run(INSERT_MESSAGE, (instance.id, instance.execution, history.text(failed)))
         for message in turn.messages:
@@ -183,7 +186,8 @@ class Store:
     def waiting(self) -> list[str]:
         """Instances and entities that have something to do: messages, or a continued execution to begin."""
         rows = self.database.rows(
-            "SELECT DISTINCT instance FROM inbox UNION SELECT id FROM instances WHERE continued = 1 AND " + OPEN
+            "SELECT DISTINCT instance FROM inbox UNION "
+            "SELECT id FROM instances WHERE continued = 1 AND status NOT IN (1, 3, 4, 5)"
         )
         return [row[0] for row in rows]
 

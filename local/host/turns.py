@@ -10,18 +10,14 @@ from typing import Any
 from azure.functions.meta import Datum, get_binding_registry
 
 from local.host import failures, history, jsontext, versions
-from local.host.clock import Clock, stamp
+from local.host.clock import stamp
 from local.host.commands import Command, Complete, CreateSubOrchestration, CreateTimer, ScheduleTask, SendEvent, Status
 from local.host.determinism import NonDeterminismError
 from local.host.execution import Execution, OrchestrationError
-from local.host.functions import Registry
 from local.host.history import Event, EventType
-from local.host.invocation import Invoker
-from local.host.log import Log
 from local.host.playback import Answer, Playback
 from local.host.records import Instance, Message, Start, Task, TurnRecord
-from local.host.settings import HostSettings
-from local.host.store import Store
+from local.host.services import Services
 
 PAYLOAD_END = (
     ',"upperSchemaVersion":1,"upperSchemaVersionNew":3,"longRunningTimerIntervalDuration":"3.00:00:00",'
@@ -42,15 +38,8 @@ class Woken:
 class Orchestrations:
     """Runs turns. Only one thread may run the same instance's turn at a time."""
 
-    def __init__(
-        self, store: Store, registry: Registry, invoker: Invoker, clock: Clock, log: Log, settings: HostSettings
-    ) -> None:
-        self._store = store
-        self.registry = registry
-        self._invoker = invoker
-        self._clock = clock
-        self._log = log
-        self._settings = settings
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._told: set[tuple[str, str]] = set()
 
     def run_turn(self, instance: Instance, parts: list[str], messages: list[Message]) -> Woken:
@@ -59,58 +48,52 @@ class Orchestrations:
         last = messages[-1].id if messages and not continued else 0
         fresh = [] if continued else [m for m in messages if m.execution in (None, instance.execution)]
         if instance.status.is_final or not (fresh or continued):
-            self._store.drop_messages(instance.id, last)
+            self._services.store.drop_messages(instance.id, last)
             return Woken()
         if instance.status is Status.PENDING and not self._admits(instance):
             return Woken()
         record, woken = _Turn(self, instance, parts, fresh, last).run()
-        self._store.commit_turn(record)
+        self._services.store.commit_turn(record)
         if continued and messages:
             woken.instances.append(instance.id)
         return woken
 
     def _admits(self, instance: Instance) -> bool:
         """May this host run an instance of that version? One that may not stays Pending, as in Azure."""
-        if versions.admits(instance.version, self._settings.default_version, self._settings.version_match):
+        if versions.admits(
+            instance.version, self._services.settings.default_version, self._services.settings.version_match
+        ):
             return True
-        self.report(instance, versions.refusal(instance.version, self._settings.default_version))
+        self.report(instance, versions.refusal(instance.version, self._services.settings.default_version))
         return False
 
     # -- what a turn needs
 
     @property
-    def clock(self) -> Clock:
-        return self._clock
-
-    @property
-    def store(self) -> Store:
-        return self._store
-
-    @property
-    def default_version(self) -> str | None:
-        return self._settings.default_version
+    def services(self) -> Services:
+        return self._services
 
     def report(self, instance: Instance, text: str) -> None:
         """Say, once an instance, what the real host would swallow."""
         if (instance.id, text) in self._told:
             return
         self._told.add((instance.id, text))
-        self._log.error(
+        self._services.log.problem(
             f"orchestration '{instance.name}' ({instance.id}) asked for something that cannot be done and will wait "
             f"for it for ever, as it would in Azure: {text} Mend it, then terminate or purge the instance."
         )
 
     def ask(self, instance: Instance, payload: str) -> Answer:
         """Call the orchestrator function with a trigger payload."""
-        function = self.registry.orchestrators.get(instance.name.lower())
+        function = self._services.registry.orchestrators.get(instance.name.lower())
         if function is None:
-            text = self.registry.unknown(instance.name, "orchestrationTrigger")
+            text = self._services.registry.unknown(instance.name, "orchestrationTrigger")
             failure = OrchestrationError(f"Orchestrator function '{instance.name}' failed: {text}", text)
             return Answer(actions=[], failure=failure)
         converter = get_binding_registry().get("orchestrationTrigger")
         context = converter.decode(Datum(payload, "string"), trigger_metadata=None)
         try:
-            return _answer(jsontext.loads(self._invoker.call_here(function, context)))
+            return _answer(jsontext.loads(self._services.invoker.call_here(function, context)))
         except Exception as error:  # noqa: BLE001 - the orchestrator's own failure
             return _failed_answer(instance.name, error)
 
@@ -146,10 +129,11 @@ class _Turn:
         self, host: Orchestrations, instance: Instance, parts: list[str], messages: list[Message], last: int
     ) -> None:
         self._host = host
+        self._services = host.services
         self._instance = instance
         self._parts = parts
         self._last = last
-        self._started = host.clock.micros()
+        self._started = self._services.clock.micros()
         self._new: list[Event] = []
         self._texts: list[str] = []
         if not instance.continued:
@@ -163,7 +147,9 @@ class _Turn:
         past = history.read(self._parts)
         answer = self._host.ask(instance, self._payload(is_first=self._is_first(past)))
         report: Callable[[str], None] = lambda text: self._host.report(instance, text)  # noqa: E731
-        playback = Playback(answer, instance.id, self._host.registry, self._host.default_version, report)
+        playback = Playback(
+            answer, instance.id, self._services.registry, self._services.settings.default_version, report
+        )
         execution = Execution(instance.execution, playback)
         try:
             execution.walk(past)
@@ -188,8 +174,8 @@ class _Turn:
 
     def _write(self, execution: Execution, answer: Answer) -> tuple[TurnRecord, Woken]:
         instance = self._instance
-        now = self._host.clock.micros()
-        texts = [history.after_turn(e, t) for e, t in zip(self._new, self._texts)]
+        now = self._services.clock.micros()
+        texts = [history.after_turn(e, t) for e, t in zip(self._new, self._texts, strict=True)]
         if instance.continued:
             # The continued execution's first part was stored unplayed; it is written again as played.
             texts = [_begun(event) for event in history.read(self._parts)]
@@ -227,7 +213,7 @@ class _Turn:
         instance = self._instance
         if isinstance(command, ScheduleTask):
             task = Task(
-                self._host.store.new_task_id(), instance.id, instance.execution, number, command.name, command.input
+                self._services.store.new_task_id(), instance.id, instance.execution, number, command.name, command.input
             )
             record.tasks.append(task)
             woken.tasks.append(task)
