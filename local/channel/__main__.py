@@ -9,11 +9,13 @@ import os
 import sys
 from pathlib import Path
 
-from local.channel.context import DEFAULT_SECRET, Options
+from local.channel.context import DEFAULT_APP_ID, DEFAULT_APP_PASSWORD, DEFAULT_SECRET, Options
+from local.channel.errors import ChannelError
 from local.channel.server import PortTakenError, is_http_url, serve
 from local.lifetime import end_with_parent
 
 DEFAULT_PORT = 3978
+FAULT_HELP = "do something wrong, for instance 429-retry-after,rate=0.1 or drop-taken,times=3 (repeatable)"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +29,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--webchat", type=Path, metavar="DIR", help="where webchat.js is (default: STATE/webchat)")
     made.add_argument("--bot-id", default="bot", help="the bot's id in conversations (default %(default)s)")
     made.add_argument("--bot-name", default="Bot", help="the bot's name (default %(default)s)")
+    made.add_argument("--auth", action="store_true", help="sign calls to the bot and demand its bearer token")
+    made.add_argument("--app-id", help="the bot's app id for --auth (default: MicrosoftAppId, else a local one)")
+    made.add_argument("--app-password", help="its password (default: MicrosoftAppPassword, else a local one)")
+    made.add_argument("--limits", action="store_true", help="hold the bot to the limits of Teams (429)")
+    made.add_argument("--fault", action="append", default=[], metavar="PRESET[,name=value…]", help=FAULT_HELP)
     made.add_argument("--end-with-parent", action="store_true", help="end when standard input closes")
     return made
 
@@ -40,6 +47,15 @@ def options_of(arguments: argparse.Namespace) -> Options:
         webchat=arguments.webchat or arguments.state / "webchat",
         bot_id=arguments.bot_id,
         bot_name=arguments.bot_name,
+        auth=arguments.auth,
+        app_id=arguments.app_id
+        or os.environ.get("MicrosoftAppId")  # noqa: SIM112  the app's own name
+        or DEFAULT_APP_ID,
+        app_password=arguments.app_password
+        or os.environ.get("MicrosoftAppPassword")  # noqa: SIM112  the app's own name
+        or DEFAULT_APP_PASSWORD,
+        limits=arguments.limits,
+        faults=tuple(arguments.fault),
     )
 
 
@@ -54,6 +70,9 @@ def main() -> int:
         end_with_parent()
     try:
         asyncio.run(serve(options_of(arguments), arguments.host, arguments.port))
+    except ChannelError as error:
+        print(f"--fault: {error.message}", file=sys.stderr)
+        return 2
     except PortTakenError:
         print(f"port {arguments.port} is taken: choose another one with --port", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import aiohttp
 import msgspec
 
 from local.channel.errors import BotUnreachableError, ChannelError, bot_error, bot_timeout
+from local.channel.wire_log import Outcome, WireLog
 
 TURN_SECONDS = 15.0
 ANSWER_LIMIT = 4 * 1024 * 1024
@@ -19,8 +21,9 @@ ANSWER_LIMIT = 4 * 1024 * 1024
 class BotClient:
     """`endpoint` is the bot's messages URL; `authorization` makes the header of a call, given its serviceUrl."""
 
-    def __init__(self, endpoint: str, authorization: Callable[[str], str] | None = None) -> None:
+    def __init__(self, endpoint: str, wire_log: WireLog, authorization: Callable[[str], str] | None = None) -> None:
         self.endpoint = endpoint
+        self._wire_log = wire_log
         self._authorization = authorization
         self._session: aiohttp.ClientSession | None = None
 
@@ -30,6 +33,19 @@ class BotClient:
 
     async def post(self, activity: dict[str, Any], seconds: float = TURN_SECONDS) -> Any:
         """The bot's JSON answer, None when it is empty; raises 502 BotError or 504 (ChannelError)."""
+        started = time.monotonic()
+        status, answer, note = 200, None, ""
+        try:
+            answer = await self._within(activity, seconds)
+        except ChannelError as error:
+            status, note = error.status, error.message
+            raise
+        finally:
+            outcome = Outcome(status, time.monotonic() - started, answer, note)
+            self._wire_log.record("to-bot", activity["type"], activity["conversation"]["id"], activity, outcome)
+        return answer
+
+    async def _within(self, activity: dict[str, Any], seconds: float) -> Any:
         try:
             return await asyncio.wait_for(self._post(activity), max(seconds, 0.001))
         except asyncio.TimeoutError:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from local.channel.chat_client import Activity, ChatClient, ChatError
-from local.channel.chat_text import Choice, draw
+from local.channel.chat_text import Choice, draw, values
 
 # After an answer, what follows within this time belongs to it.
 QUIET_SECONDS = 0.6
@@ -120,7 +120,7 @@ class Session:
             value = str(wanted.get("value") or "")
             if self._reader is not None:
                 label = wanted.get("label") or wanted.get("placeholder") or wanted["id"]
-                options = " / ".join(str(choice.get("value")) for choice in wanted.get("choices") or ())
+                options = " / ".join(values(wanted))
                 self._tell(" ".join(part for part in (str(label), options, f"[{value}]" if value else "") if part))
                 value = (await self._lines.get() or "").strip() or value
             answers[str(wanted["id"])] = value

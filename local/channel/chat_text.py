@@ -40,13 +40,17 @@ def draw(activity: Activity) -> Drawn:
     if kind != "message":
         return drawn
     drawn.lines += str(activity.get("text") or "").splitlines()
-    for attachment in activity.get("attachments") or ():
-        if isinstance(attachment, dict):
-            _attachment(attachment, drawn)
+    for attachment in _dicts(activity.get("attachments")):
+        _attachment(attachment, drawn)
     suggested = activity.get("suggestedActions")
     if isinstance(suggested, dict):
         drawn.choices += [_button(action) for action in _dicts(suggested.get("actions"))]
     return drawn
+
+
+def values(wanted: Activity) -> list[str]:
+    """What an Input.ChoiceSet lets one choose."""
+    return [str(choice.get("value")) for choice in _dicts(wanted.get("choices"))]
 
 
 def _attachment(attachment: Activity, drawn: Drawn) -> None:
@@ -137,8 +141,9 @@ def _element(element: Activity) -> list[str]:
     if kind == "TextBlock":
         return str(element.get("text") or "").splitlines()
     if kind == "RichTextBlock":
-        runs = element.get("inlines") or ()
-        return ["".join(run if isinstance(run, str) else str(run.get("text", "")) for run in runs)]
+        given = element.get("inlines")
+        runs = [{"text": run} if isinstance(run, str) else run for run in given] if isinstance(given, list) else []
+        return ["".join(str(run.get("text", "")) for run in _dicts(runs))]
     if kind == "FactSet":
         facts = _dicts(element.get("facts"))
         width = max((len(str(fact.get("title", ""))) for fact in facts), default=0)

@@ -9,6 +9,7 @@ from aiohttp import web
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, activity_not_found, bad_argument, missing_property
 from local.channel.store import TEAMS, Activity, Conversation
+from local.channel.supervision import SEND, supervised
 from local.channel.wire import json_answer, now, read_object, text_field
 
 NOT_FOR_CLIENTS = ("serviceUrl", "deliveryMode")
@@ -21,24 +22,24 @@ def reach(request: web.Request) -> tuple[Channel, Conversation]:
 
 async def send_to_conversation(request: web.Request) -> web.Response:
     """Keep and show the bot's activity. It is on disk before the 200."""
-    channel, conversation = reach(request)
+    _, conversation = reach(request)
     activity = checked(await read_object(request, "The activity"))
-    return json_answer({"id": keep(channel, conversation, activity)})
+    return json_answer({"id": keep(request, conversation, activity)})
 
 
 async def reply_to_activity(request: web.Request) -> web.Response:
-    channel, conversation = reach(request)
+    _, conversation = reach(request)
     activity = checked(await read_object(request, "The activity"))
     activity.setdefault("replyToId", request.match_info["activity"])
-    return json_answer({"id": keep(channel, conversation, activity)})
+    return json_answer({"id": keep(request, conversation, activity)})
 
 
 async def send_history(request: web.Request) -> web.Response:
-    channel, conversation = reach(request)
+    _, conversation = reach(request)
     activities = (await read_object(request, "The transcript")).get("activities")
     if not isinstance(activities, list) or not all(isinstance(activity, dict) for activity in activities):
         raise bad_argument("'activities' must be an array of activities.")
-    kept = [keep(channel, conversation, checked(activity)) for activity in activities]
+    kept = [keep(request, conversation, checked(activity)) for activity in activities]
     return json_answer({"id": kept[-1] if kept else ""})
 
 
@@ -51,8 +52,9 @@ def checked(activity: Activity) -> Activity:
     return activity
 
 
-def keep(channel: Channel, conversation: Conversation, activity: Activity) -> str:
-    return channel.transcript.from_bot(conversation, dressed(channel, conversation, activity))
+def keep(request: web.Request, conversation: Conversation, activity: Activity) -> str:
+    channel = request.app[CHANNEL]
+    return channel.transcript.from_bot(conversation, dressed(channel, conversation, activity), request.get(SEND, 0))
 
 
 def dressed(channel: Channel, conversation: Conversation, activity: Activity) -> Activity:
@@ -107,11 +109,11 @@ def routes(prefix: str) -> list[web.RouteDef]:
     activities = prefix + "/v3/conversations/{conversation}/activities"
     one = activities + "/{activity}"
     return [
-        web.post(activities, send_to_conversation),
-        web.post(f"{activities}/history", send_history),
-        web.post(one, reply_to_activity),
-        web.put(one, update_activity),
-        web.delete(one, delete_activity),
+        web.post(activities, supervised("send", send_to_conversation)),
+        web.post(f"{activities}/history", supervised("send", send_history)),
+        web.post(one, supervised("send", reply_to_activity)),
+        web.put(one, supervised("update", update_activity)),
+        web.delete(one, supervised("delete", delete_activity)),
     ]
 
 

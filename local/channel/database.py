@@ -64,5 +64,8 @@ class Database:
         if row:
             return bytes(row["value"])
         value = secrets.token_bytes(32) if fresh is None else fresh
-        self.connection.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, value))
+        self.keep(name, value)
         return value
+
+    def keep(self, name: str, value: bytes) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))

@@ -21,6 +21,7 @@ from local.channel.store import (
     new_conversation,
     new_conversation_id,
 )
+from local.channel.supervision import faulty
 from local.channel.tokens import TOKEN_SECONDS, Access
 from local.channel.wire import field, json_answer, read_object, text_field
 
@@ -194,6 +195,6 @@ def routes() -> list[web.RouteDef]:
         web.post(f"{BASE}/conversations", start_conversation),
         web.get(conversation, reconnect, allow_head=False),
         web.get(f"{conversation}/activities", get_activities, allow_head=False),
-        web.post(f"{conversation}/activities", post_activity),
+        web.post(f"{conversation}/activities", faulty("client", post_activity)),
         web.get(f"{BASE}/session/getsessionid", session_id, allow_head=False),
     ]

@@ -19,6 +19,8 @@ from local.channel.wire import json_answer, read_object, text_field
 
 SOURCES = Path(__file__).parents[2] / "web" / "chat"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+# Web Chat adds a style element that is empty when it is checked.
+EMPTY_STYLE = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 PAGE_USER = "dl_you"
 
 
@@ -74,7 +76,7 @@ def _policy(request: web.Request, nonce: str) -> str:
         [
             "default-src 'none'",
             f"script-src 'nonce-{nonce}'",
-            f"style-src 'self' 'nonce-{nonce}'",
+            f"style-src 'self' 'nonce-{nonce}' '{EMPTY_STYLE}'",
             f"img-src 'self' data: blob: {origin}",
             f"media-src 'self' data: blob: {origin}",
             "font-src 'self' data:",

@@ -21,6 +21,7 @@ from local.channel.store import (
     new_conversation,
     new_conversation_id,
 )
+from local.channel.supervision import supervised
 from local.channel.uploads import new_attachment
 from local.channel.wire import MAX_FILE, field, json_answer, read_object, text_field
 
@@ -44,7 +45,7 @@ async def create_conversation(request: web.Request) -> web.Response:
     answer = {"id": conversation.id, "serviceUrl": channel.identity.service_url_of(conversation)}
     first = body.get("activity")
     if isinstance(first, dict) and first:
-        answer["activityId"] = keep(channel, conversation, checked(first))
+        answer["activityId"] = keep(request, conversation, checked(first))
     return json_answer(answer, 201)
 
 
@@ -184,14 +185,14 @@ def routes(prefix: str) -> list[web.RouteDef]:
     base = f"{prefix}/v3/conversations"
     one = base + "/{conversation}"
     return [
-        web.post(base, create_conversation),
-        web.get(base, list_conversations),
-        web.get(f"{one}/members", get_members),
-        web.get(f"{one}/pagedmembers", get_paged_members),
-        web.get(one + "/members/{member}", get_member),
-        web.delete(one + "/members/{member}", delete_member),
-        web.get(one + "/activities/{activity}/members", get_members),
-        web.post(f"{one}/attachments", upload_attachment),
+        web.post(base, supervised("create", create_conversation)),
+        web.get(base, supervised("read", list_conversations)),
+        web.get(f"{one}/members", supervised("read", get_members)),
+        web.get(f"{one}/pagedmembers", supervised("read", get_paged_members)),
+        web.get(one + "/members/{member}", supervised("read", get_member)),
+        web.delete(one + "/members/{member}", supervised("read", delete_member)),
+        web.get(one + "/activities/{activity}/members", supervised("read", get_members)),
+        web.post(f"{one}/attachments", supervised("read", upload_attachment)),
         web.get(prefix + "/v3/attachments/{attachment}", attachment_info),
         web.get(prefix + "/v3/attachments/{attachment}/views/{view}", attachment_view),
     ]

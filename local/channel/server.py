@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from local.channel import connector, directline, page, roster, stream, uploads
+from local.channel import admin, auth, connector, directline, page, roster, stream, uploads
 from local.channel.context import CHANNEL, Channel, Handler, Options
 from local.channel.errors import ChannelError
 from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
@@ -31,7 +31,10 @@ def build(options: Options) -> web.Application:
     app.on_response_prepare.append(allow_origin)
     app.on_shutdown.append(stream.close_streams)
     app.on_cleanup.append(_close)
-    app.add_routes(directline.routes() + stream.routes() + uploads.routes() + page.routes())
+    app.add_routes(directline.routes() + stream.routes() + uploads.routes() + page.routes() + admin.routes())
+    authority = app[CHANNEL].authority
+    if authority:
+        app.add_routes(auth.routes(authority))
     for prefix in CONNECTOR_PREFIXES:
         app.add_routes(connector.routes(prefix) + roster.routes(prefix))
     app.router.add_get("/healthz", health)
@@ -106,9 +109,18 @@ async def serve(options: Options, host: str, port: int) -> None:
                 raise PortTakenError from error
             raise
         print(f"channel ready: {options.public_url} (bot: {options.bot})", flush=True)
+        _tell_settings(options, runner)
         await stopped.wait()
     finally:
         await runner.cleanup()
+
+
+def _tell_settings(options: Options, runner: web.AppRunner) -> None:
+    """With --auth, the app must be told whom to trust: its settings, ready to be copied."""
+    if options.auth and runner.app:
+        authority = runner.app[CHANNEL].authority
+        for name, value in (authority.settings if authority else {}).items():
+            print(f"  {name}={value}", flush=True)
 
 
 def is_http_url(text: str) -> bool:

@@ -128,8 +128,13 @@ class Store:
         with self.database.transaction() as connection:
             return _next_activity_id(connection, conversation_id)
 
-    def append(self, conversation_id: str, activity: Activity, sender: str, *, hold: bool = False) -> str:
-        """Keep an activity, giving it an id unless it has one; a held one gets its position only when released."""
+    def append(
+        self, conversation_id: str, activity: Activity, sender: str, *, hold: bool = False, send: int = 0
+    ) -> str:
+        """Keep an activity, giving it an id unless it has one; a held one gets its position only when released.
+
+        `send` is the account's row of the call that brought it.
+        """
         with self.database.transaction() as connection:
             activity_id = activity.get("id") or _next_activity_id(connection, conversation_id)
             position = None if hold else _next_position(connection, conversation_id)
@@ -137,6 +142,8 @@ class Store:
                 "INSERT INTO log (conversation, position, activity, sender, body) VALUES (?, ?, ?, ?, ?)",
                 (conversation_id, position, activity_id, sender, msgspec.json.encode({**activity, "id": activity_id})),
             )
+            if send:
+                connection.execute("UPDATE sends SET activity = ? WHERE seq = ?", (activity_id, send))
         return str(activity_id)
 
     def release(self, conversation_id: str) -> int:

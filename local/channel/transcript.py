@@ -62,7 +62,7 @@ class Transcript:
                 del self._turns[conversation_id]
                 self._release(conversation_id)
 
-    def from_bot(self, conversation: Conversation, activity: Activity) -> str:
+    def from_bot(self, conversation: Conversation, activity: Activity, send: int = 0) -> str:
         """Keep and show what the bot sent; returns its id. It is in the database when this returns."""
         kind = activity.get("type")
         if kind == "typing" or kind in NEVER_SHOWN:
@@ -73,7 +73,7 @@ class Transcript:
         hold = conversation.id in self._turns
         if not hold:
             self._release(conversation.id)
-        activity_id = self.store.append(conversation.id, activity, "bot", hold=hold)
+        activity_id = self.store.append(conversation.id, activity, "bot", hold=hold, send=send)
         if hold:
             self._hold(conversation.id)
         else:

@@ -16,6 +16,7 @@ from local.channel.context import CHANNEL, Channel
 from local.channel.directline import BASE, reach, take
 from local.channel.errors import ChannelError, bad_argument, too_large
 from local.channel.store import Activity, Attachment
+from local.channel.supervision import faulty
 from local.channel.wire import (
     MAX_ACTIVITY,
     MAX_FILE,
@@ -151,7 +152,7 @@ async def serve(request: web.Request) -> web.Response:
 
 def routes() -> list[web.RouteDef]:
     return [
-        web.post(BASE + "/conversations/{conversation}/upload", upload),
+        web.post(BASE + "/conversations/{conversation}/upload", faulty("client", upload)),
         web.get("/attachments/{attachment}", serve),
         web.get("/attachments/{attachment}/{name}", serve),
     ]

@@ -15,6 +15,7 @@ MAX_FILE = 4 * 1024 * 1024
 # Several files and an activity in one multipart request.
 MAX_UPLOAD = 5 * MAX_FILE
 MAX_ACTIVITY = 4 * 1024 * 1024
+BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 
 
 def now() -> str:
@@ -33,7 +34,9 @@ def error_answer(error: ChannelError) -> web.Response:
 
 
 async def read_body(request: web.Request, limit: int, what: str) -> bytes:
-    """The whole body; raises 413 as soon as more than `limit` bytes are announced or came."""
+    """The whole body; raises 413 as soon as more than `limit` bytes are announced or came. Can be read twice."""
+    if BODY in request:
+        return request[BODY]
     if (request.content_length or 0) > limit:
         raise too_large(what, limit)
     body = bytearray()
@@ -41,7 +44,8 @@ async def read_body(request: web.Request, limit: int, what: str) -> bytes:
         body += chunk
         if len(body) > limit:
             raise too_large(what, limit)
-    return bytes(body)
+    request[BODY] = bytes(body)
+    return request[BODY]
 
 
 async def read_part(part: BodyPartReader, limit: int, what: str) -> bytes:

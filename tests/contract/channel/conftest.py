@@ -1,7 +1,10 @@
 import asyncio
 import io
 import json
+import signal
 import socket
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,6 +14,7 @@ from local.channel.context import Options
 from local.channel.server import build
 from tests.contract.channel.bot import Bot
 
+ROOT = Path(__file__).parents[3]
 SECRET = "the-secret"
 
 
@@ -106,6 +110,29 @@ class Client:
         return activities, watermark
 
 
+class Program(Client):
+    """The same calls, to `python -m local.channel` as a process of its own."""
+
+    process = None
+    arguments = ()
+
+    async def start(self):
+        command = [sys.executable, "-m", "local.channel", "--bot", self.bot.url, "--port", str(self.port)]
+        command += ["--state", str(self.state), "--secret", SECRET, *self.arguments]
+        pipe = asyncio.subprocess.PIPE
+        self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 10)
+        assert line.startswith(b"channel ready: " + self.url.encode()), line
+        self.session = aiohttp.ClientSession()
+
+    async def stop(self, how=signal.SIGKILL):
+        await self.session.close()
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        await self.process.communicate()
+        return self.process.returncode
+
+
 @pytest.fixture
 async def bot():
     made = Bot()
@@ -120,3 +147,11 @@ async def channel(tmp_path, bot):
     await client.start()
     yield client
     await client.stop()
+
+
+@pytest.fixture
+async def program(tmp_path, bot):
+    made = Program(tmp_path / "state", bot)
+    await made.start()
+    yield made
+    await made.stop()

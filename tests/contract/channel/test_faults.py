@@ -1,0 +1,197 @@
+"""Faults on demand, Teams' limits, and the account of what was asked and what came of it."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+
+from local.channel.faults import PRESETS
+
+
+@pytest.fixture
+async def question(channel, bot):
+    conversation, token, _ = await channel.open()
+    bot.echoes = False
+    await channel.say(conversation, token, "hi")
+    return bot.of_type("message")[0]
+
+
+async def fault(channel, **rule):
+    answer = await channel.call("POST", "/admin/faults", rule, token=None)
+    assert answer.status == 201, answer.body
+    return answer.body
+
+
+async def account(channel, path=""):
+    return (await channel.call("GET", f"/admin/account{path}", token=None)).body
+
+
+async def texts(channel, question):
+    return await channel.texts(question["conversation"]["id"], "the-secret")
+
+
+@pytest.mark.parametrize(
+    "preset", [name for name, rule in PRESETS.items() if rule.get("status") and "html" not in rule]
+)
+async def test_presets_answer_their_status_and_code(channel, bot, question, preset):
+    await fault(channel, preset=preset, times=1)
+    status, body = await bot.say(question, "x")
+    assert status == PRESETS[preset]["status"]
+    assert body["error"]["code"] == PRESETS[preset]["code"]
+    assert ("x" in await texts(channel, question)) == PRESETS[preset].get("taken", False)
+    assert (await bot.say(question, "y"))[0] == 200
+
+
+async def test_retry_after_and_html(channel, bot, question):
+    await fault(channel, preset="429-retry-after", retryAfter=7, times=1)
+    url = f"/v3/conversations/{question['conversation']['id']}/activities"
+    answer = await channel.call("POST", url, {"type": "message"}, token=None)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+    await fault(channel, preset="502-html", times=1)
+    answer = await channel.call("POST", url, {"type": "message"}, token=None)
+    assert (answer.status, answer.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
+    assert answer.body.startswith(b"<html>")
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_dropped_connections_before_and_after_the_message_was_taken(channel, bot, question, taken):
+    await fault(channel, preset="drop-taken" if taken else "drop", times=1)
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await bot.say(question, "x")
+    assert ("x" in await texts(channel, question)) == taken
+    counts = await account(channel)
+    assert (counts["dropped"], counts["kept"], counts["keptWithoutAYes"]) == (1, int(taken), int(taken))
+    assert (await bot.say(question, "x"))[0] == 200
+    counts = await account(channel)
+    assert (counts["asked"], counts["messages"], counts["delivered"]) == (2, 1, 1)
+    assert counts["duplicated"] == int(taken)
+    duplicates = (await account(channel, "/duplicates"))["duplicates"]
+    assert [len(each["activities"]) for each in duplicates] == [2] * taken
+
+
+async def test_slow_answers(channel, bot, question):
+    await fault(channel, preset="slow", delay=0.4, times=1)
+    started = time.monotonic()
+    assert (await bot.say(question, "x"))[0] == 200
+    assert time.monotonic() - started >= 0.4
+
+
+async def test_faults_by_conversation_by_operation_by_rate_and_removed(channel, bot, question):
+    conversation, token, _ = await channel.open("dl_bob")
+    await channel.say(conversation, token, "hi")
+    other = bot.of_type("message")[-1]
+    await fault(channel, preset="500", conversation=conversation)
+    assert (await bot.say(question, "x"))[0] == 200
+    assert (await bot.say(other, "x"))[0] == 500
+    assert (await channel.call("DELETE", "/admin/faults", token=None)).body == {"removed": 1}
+    read = await fault(channel, preset="503", operations=["read"])
+    assert (await bot.call("GET", question, "/members"))[0] == 503
+    assert (await bot.say(question, "x"))[0] == 200
+    assert (await channel.call("DELETE", f"/admin/faults/{read['id']}", token=None)).status == 200
+    assert (await channel.call("DELETE", "/admin/faults/99", token=None)).status == 404
+    await fault(channel, preset="429", rate=0.5)
+    statuses = [(await bot.say(question, f"r{number}"))[0] for number in range(60)]
+    assert 10 < statuses.count(429) < 50
+
+
+async def test_clients_can_be_struck_as_well(channel, bot, question):
+    await fault(channel, preset="429-retry-after", operations=["client"], times=1)
+    answer = await channel.say(question["conversation"]["id"], "the-secret", "x")
+    assert (answer.status, answer.code) == (429, "TooManyRequests")
+    assert answer.headers["Retry-After"] == "2"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"preset": "none"},
+        {"status": 99},
+        {"status": 500, "rate": 2},
+        {"status": 500, "x": 1},
+        {"status": "500"},
+        {"preset": "500", "operations": ["sing"]},
+        {"preset": "500", "times": 0},
+    ],
+)
+async def test_malformed_faults_are_400(channel, rule):
+    answer = await channel.call("POST", "/admin/faults", rule, token=None)
+    assert (answer.status, answer.code) == (400, "BadArgument")
+
+
+async def test_faults_and_the_account_survive_a_restart(channel, bot, question):
+    await fault(channel, preset="503", times=3)
+    assert (await bot.say(question, "x"))[0] == 503
+    await channel.restart()
+    assert [(await bot.say(question, "x"))[0] for _ in range(3)] == [503, 503, 200]
+    counts = await account(channel)
+    assert counts["byStatus"] == {"200": 1, "503": 3}
+    assert (counts["asked"], counts["accepted"], counts["refused"], counts["undelivered"]) == (4, 1, 3, 0)
+
+
+async def test_nothing_lost_is_a_query(channel, bot, question):
+    for preset in ("429", "500", "502-html", "504-taken", "drop", "drop-taken"):
+        await fault(channel, preset=preset, rate=0.15)
+
+    async def deliver(number):
+        for _ in range(50):
+            try:
+                if (await bot.say(question, "same text", channelData={"deliveryId": f"d{number}"}))[0] == 200:
+                    return
+            except (aiohttp.ClientError, ValueError):
+                continue
+        raise AssertionError("never delivered")
+
+    await asyncio.gather(*(deliver(number) for number in range(30)))
+    counts = await account(channel)
+    assert (counts["messages"], counts["delivered"], counts["undelivered"]) == (30, 30, 0)
+    assert counts["asked"] == sum(counts["byStatus"].values())
+    assert counts["duplicated"] == counts["kept"] - 30
+    assert (await account(channel, "/undelivered"))["undelivered"] == []
+    await channel.call("DELETE", "/admin/account", token=None)
+    assert (await account(channel))["asked"] == 0
+
+
+async def test_teams_limits_per_conversation(channel, bot, question):
+    await channel.call("PUT", "/admin/limits", {"enabled": True}, token=None)
+    answers = [await bot.say(question, f"m{number}") for number in range(9)]
+    statuses = [status for status, _ in answers]
+    assert statuses[:7] == [200] * 7
+    assert statuses.count(429) >= 1
+    assert answers[-1][1]["error"]["code"] == "TooManyRequests"
+    await channel.call("PUT", "/admin/limits", {"enabled": False}, token=None)
+    assert (await bot.say(question, "again"))[0] == 200
+    assert (await channel.call("PUT", "/admin/limits", {"enabled": 1}, token=None)).status == 400
+
+
+async def test_the_wire_shows_both_directions_and_failures(channel, bot, question):
+    await bot.say(question, "x")
+    bot.status = 500
+    await channel.say(question["conversation"]["id"], "the-secret", "broken")
+    entries = (await channel.call("GET", "/admin/wire", token=None)).body["entries"]
+    ways = [(entry["way"], entry["status"]) for entry in entries]
+    assert ways == [("to-bot", 200), ("to-bot", 200), ("from-bot", 200), ("to-bot", 502)]
+    assert entries[2]["body"]["text"] == "x"
+    assert "HTTP 500" in entries[3]["note"]
+    later = await channel.call("GET", f"/admin/wire?after={entries[2]['id']}", token=None)
+    assert [entry["id"] for entry in later.body["entries"]] == [entries[3]["id"]]
+
+
+async def test_the_wire_can_be_followed(channel, bot, question):
+    async with channel.session.get(f"{channel.url}/admin/wire/stream") as stream:
+        await bot.say(question, "live")
+        seen = b""
+        while b"live" not in seen:
+            seen += await asyncio.wait_for(stream.content.readline(), 5)
+    assert b"id: 1\n" in seen
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+async def test_other_sites_cannot_use_admin_or_get_tokens(channel, headers):
+    for method, path in (("POST", "/page/token"), ("GET", "/admin/wire"), ("DELETE", "/admin/faults")):
+        answer = await channel.call(method, path, token=None, headers=headers)
+        assert answer.status == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers

@@ -1,0 +1,78 @@
+import pytest
+
+from local.channel.errors import ChannelError
+from local.channel.limits import Limits
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def limits(clock):
+    made = Limits(clock)
+    made.enabled = True
+    return made
+
+
+def passed(limits, count, conversation="c", operation="send", tenant="t"):
+    done = 0
+    for _ in range(count):
+        try:
+            limits.check(operation, conversation, tenant)
+        except ChannelError as error:
+            assert error.status == 429
+            return done, int(error.headers["Retry-After"])
+        done += 1
+    return done, 0
+
+
+def test_seven_a_second_and_eight_in_two(limits, clock):
+    assert passed(limits, 20) == (7, 1)
+    clock.now += 1.0
+    assert passed(limits, 20) == (1, 1)
+
+
+def test_waiting_for_retry_after_is_always_enough(limits, clock):
+    sent = 0
+    for _ in range(400):
+        done, wait = passed(limits, 100)
+        sent += done
+        clock.now += wait
+        limits.check("send", "c", "t")
+        sent += 1
+        if sent > 200:
+            return
+    pytest.fail("never sent 200")
+
+
+def test_sixty_in_thirty_seconds(limits, clock):
+    sent = 0
+    start = clock.now
+    while clock.now < start + 30:
+        sent += passed(limits, 10)[0]
+        clock.now += 0.25
+    assert sent == 60
+
+
+def test_fifty_a_second_over_all_conversations_of_a_tenant(limits):
+    done = sum(passed(limits, 1, conversation=f"c{number}")[0] for number in range(80))
+    assert done == 50
+    assert passed(limits, 1, conversation="other", tenant="u") == (1, 0)
+
+
+def test_reads_have_their_own_window(limits):
+    assert passed(limits, 20)[0] == 7
+    assert passed(limits, 20, operation="read")[0] == 14
+
+
+def test_off_by_default(clock):
+    assert passed(Limits(clock), 100) == (100, 0)
