@@ -39,10 +39,12 @@ class AdminApi:
         parts = [part for part in request.path.lower().split("/") if part][1:]
         if parts == ["host", "ping"]:
             return empty(200)
-        if not self._keys.allows(request, Level.ADMIN):
-            return empty(401)
+        allowed = self._keys.allows(request, Level.ADMIN)
         if parts == ["host", "status"] and request.method == "GET":
-            return json_response(self._status())
+            # Whoever waits for the host has no key yet, and learns no more than that it runs.
+            return json_response(self._status() if allowed else {"state": "Running"})
+        if not allowed:
+            return empty(401)
         if parts == ["functions"] and request.method == "GET":
             return json_response([_described(f) for f in self._services.registry.functions.values()])
         if parts == ["clock"] and self.clock_handler is not None:
