@@ -26,6 +26,13 @@ def stack_of(error: BaseException) -> str:
     return "".join(traceback.format_list(own or frames))
 
 
+def told(error: BaseException) -> str:
+    """The failure for the log: without the state that the SDK appends to an orchestrator's, and where it began."""
+    labelled = OUT_OF_PROC_LABEL in str(error) and error.__cause__ is not None
+    cause = error.__cause__ if labelled and error.__cause__ is not None else error
+    return f"{described(cause)}\n{stack_of(cause)}"
+
+
 def rpc_message(error: BaseException) -> str:
     return f"Result: Failure\nException: {described(error)}\nStack: {stack_of(error)}\n"
 

@@ -16,7 +16,7 @@ from typing import Any
 import azure.functions as func
 from azure.functions.meta import Datum, get_binding_registry
 
-from local.host.failures import described, stack_of
+from local.host.failures import told
 from local.host.functions import Function
 from local.host.log import Log
 
@@ -111,8 +111,7 @@ class Invoker:
         try:
             yield
         except Exception as error:
-            text = f"{described(error)}\n{stack_of(error)}"
-            self._log.executed(function.name, invocation_id, time.perf_counter() - started, text)
+            self._log.executed(function.name, invocation_id, time.perf_counter() - started, told(error))
             raise
         self._log.executed(function.name, invocation_id, time.perf_counter() - started)
 

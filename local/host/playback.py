@@ -182,9 +182,9 @@ async def _retried(execution: Execution, options: dict[str, int], attempt: Calla
     for number in range(1, attempts + 1):
         try:
             return await attempt()
-        except UnknownNameError:
+        except UnknownNameError:  # noqa: PERF203 - a retry is what the loop is for
             raise
-        except Exception:  # noqa: PERF203 - a retry is what the loop is for
+        except Exception:
             delay = options["firstRetryIntervalInMilliseconds"] * 1000 if number < attempts else 0
             await execution.create_timer(execution.now + delay)
             if number == attempts:

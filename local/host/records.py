@@ -11,8 +11,9 @@ from local.host.commands import Status
 
 @dataclass
 class Instance:
-    """An orchestration instance. Times are microseconds since 1970; `input` and `custom_status` are JSON text, and so is
-    `output`, but that of a failed, terminated or suspended one is plain text."""
+    """An orchestration instance. Times are microseconds since 1970. `input` and `custom_status` are JSON text; `output`
+    too, but plain text once the instance failed, was terminated or suspended.
+    """
 
     id: str
     execution: str

@@ -49,6 +49,9 @@ class Runtime:
         self._rpc_base = ""
         self._pool = ThreadPoolExecutor(int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "32")), "function")
         self._timers: TimerTriggers | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+        self.server: Server | None = None
+        self.engine: Engine | None = None
 
     async def start(self, registry: Registry) -> None:
         """Bring everything up. Raises RouteError, ScheduleError, PortTakenError."""
@@ -69,23 +72,25 @@ class Runtime:
             registry.of_kind("timerTrigger"), self.database, self.clock, self.log, self._deliver
         )
         admin = AdminApi(services, self.keys, self._deliver)
-        self.server = Server(triggers, ManagementApi(self.client, services, urls), admin, self.keys)
-        self.server.extra_headers = settings.custom_headers
-        self._rpc_base = await self.server.start_rpc()
-        await self.server.start(options.host, options.port)
+        server = Server(triggers, ManagementApi(self.client, services, urls), admin, self.keys)
+        server.extra_headers = settings.custom_headers
+        self.server = server
+        self._rpc_base = await server.start_rpc()
+        await server.start(options.host, options.port)
         engine.start()
         self._timers.start()
-        self._upkeep = loop.create_task(self._keep_up())
+        self._upkeep = loop.create_task(self._keep_up(engine))
         self._announce(registry, triggers)
 
     async def stop(self) -> None:
         """End gracefully: no new work begins, what runs has a moment; the rest is done at the next start."""
-        if hasattr(self, "server"):
+        if self.server is not None:
             await self.server.close(STOP_SECONDS)
         if self._timers is not None:
             await self._timers.close()
-        if hasattr(self, "engine"):
+        if self._upkeep is not None:
             self._upkeep.cancel()
+        if self.engine is not None:
             await asyncio.get_running_loop().run_in_executor(None, self.engine.stop, STOP_SECONDS)
             if self.engine.workers is not None:
                 await self.engine.workers.close()
@@ -98,10 +103,10 @@ class Runtime:
         returned, outs = await self._invoker.call(function, trigger)
         await self._outputs.deliver(function, returned, outs)
 
-    async def _keep_up(self) -> None:
+    async def _keep_up(self, engine: Engine) -> None:
         while True:
             await asyncio.sleep(0.25)
-            self.engine.relieve()
+            engine.relieve()
             self.log.flush()
 
     def _announce(self, registry: Registry, triggers: HttpTriggers) -> None:

@@ -78,7 +78,8 @@ class Store:
         with self.database.transaction() as run:
             run("DELETE FROM inbox WHERE instance = ? AND id <= ?", (instance_id, last))
 
-    def commit_turn(self, turn: TurnRecord) -> None:
+    def commit_turn(self, turn: TurnRecord) -> bool:
+        """Write a turn. True if the instance has a message at once: a child that could not be started."""
         instance = turn.instance
         with self.database.transaction() as run:
             if turn.last_message:
@@ -96,10 +97,11 @@ class Store:
             )
             if instance.status.is_final or turn.renewed:
                 run("DELETE FROM timers WHERE instance = ?", (instance.id,))
-            self._write_outbox(run, turn)
+            return self._write_outbox(run, turn)
 
-    def _write_outbox(self, run: Run, turn: TurnRecord) -> None:
+    def _write_outbox(self, run: Run, turn: TurnRecord) -> bool:
         instance = turn.instance
+        refused = False
         for task in turn.tasks:
             run(
                 "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?)",
@@ -116,8 +118,10 @@ class Store:
             except InstanceExistsError as error:  # noqa: PERF203 - one child must not spoil the others
                 failed = history.sub_orchestration_failed(turn.now, number, str(error), str(error))
                 run(INSERT_MESSAGE, (instance.id, instance.execution, history.text(failed)))
+                refused = True
         for message in turn.messages:
             run(INSERT_MESSAGE, message)
+        return refused
 
     def new_task_id(self) -> int:
         return next(self._task_ids)

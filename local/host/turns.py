@@ -53,8 +53,8 @@ class Orchestrations:
         if instance.status is Status.PENDING and not self._admits(instance):
             return Woken()
         record, woken = _Turn(self, instance, parts, fresh, last).run()
-        self._services.store.commit_turn(record)
-        if continued and messages:
+        refused = self._services.store.commit_turn(record)
+        if refused or (continued and messages):
             woken.instances.append(instance.id)
         return woken
 

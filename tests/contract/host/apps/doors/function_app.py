@@ -1,0 +1,99 @@
+# ruff: noqa - written as an app is written
+"""HTTP doors of every kind, and triggers that run from /admin/functions."""
+
+import asyncio
+import json
+import logging
+
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+SEEN = {}
+
+
+@app.route(route="echo/{*rest}", auth_level=func.AuthLevel.ANONYMOUS)
+def echo(req: func.HttpRequest) -> func.HttpResponse:
+    answer = {
+        "method": req.method,
+        "url": req.url,
+        "params": dict(req.params),
+        "route": dict(req.route_params),
+        "headers": dict(req.headers),
+        "size": len(req.get_body()),
+    }
+    return func.HttpResponse(json.dumps(answer), mimetype="application/json", headers={"X-Echo": "yes"})
+
+
+@app.route(route="items/{id:int}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def item(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    await asyncio.sleep(0)
+    return func.HttpResponse(json.dumps([req.route_params["id"], context.function_name, bool(context.invocation_id)]))
+
+
+@app.route(route="items/{name:alpha?}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def named(req: func.HttpRequest) -> str:
+    return "named " + req.route_params.get("name", "nobody")
+
+
+@app.route(route="guarded", methods=["GET"])
+def guarded(req: func.HttpRequest) -> str:
+    return "in"
+
+
+@app.route(route="ruled", methods=["GET"], auth_level=func.AuthLevel.ADMIN)
+def ruled(req: func.HttpRequest) -> str:
+    return "ruled"
+
+
+@app.route(route="raises", auth_level=func.AuthLevel.ANONYMOUS)
+def raises(req: func.HttpRequest) -> str:
+    raise ValueError("the door is broken")
+
+
+@app.route(route="nothing", auth_level=func.AuthLevel.ANONYMOUS)
+def nothing(req: func.HttpRequest):
+    return None
+
+
+@app.route(route="cookies", auth_level=func.AuthLevel.ANONYMOUS)
+def cookies(req: func.HttpRequest) -> func.HttpResponse:
+    response = func.HttpResponse(b"\x00\xff", status_code=418, mimetype="application/octet-stream")
+    response.headers.add("Set-Cookie", "a=1")
+    response.headers.add("Set-Cookie", "b=2")
+    return response
+
+
+@app.route(route="seen/{name}", auth_level=func.AuthLevel.ANONYMOUS)
+def seen(req: func.HttpRequest) -> str:
+    return json.dumps(SEEN.get(req.route_params["name"]))
+
+
+@app.queue_trigger(arg_name="msg", queue_name="jobs", connection="NoSuchConnection")
+def from_queue(msg: func.QueueMessage) -> None:
+    SEEN["queue"] = [msg.get_body().decode(), msg.dequeue_count]
+    logging.info("a job: %s", msg.get_body().decode())
+
+
+@app.service_bus_queue_trigger(arg_name="msg", queue_name="jobs", connection="NoSuchConnection")
+def from_bus(msg: func.ServiceBusMessage) -> None:
+    SEEN["bus"] = msg.get_body().decode()
+
+
+@app.event_grid_trigger(arg_name="event")
+def from_grid(event: func.EventGridEvent) -> None:
+    SEEN.setdefault("grid", []).append([event.id, event.get_json()])
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 3 1 1 *")
+def yearly(timer: func.TimerRequest) -> None:
+    SEEN["yearly"] = timer.past_due
+
+
+@app.timer_trigger(arg_name="timer", schedule="*/1 * * * * *", use_monitor=False)
+def each_second(timer: func.TimerRequest) -> None:
+    SEEN["each_second"] = SEEN.get("each_second", 0) + 1
+
+
+@app.timer_trigger(arg_name="timer", schedule="%EVERY%", run_on_startup=True)
+def at_start(timer: func.TimerRequest) -> None:
+    SEEN["at_start"] = True
