@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--auth", action="store_true", help="sign calls to the bot and demand its bearer token")
     made.add_argument("--app-id", help="the bot's app id for --auth (default: MicrosoftAppId, else a local one)")
     made.add_argument("--app-password", help="its password (default: MicrosoftAppPassword, else a local one)")
+    made.add_argument("--outbox", default="", metavar="URL", help="JSON of e-mails and SMSs for the page's Outbox pane")
     made.add_argument("--limits", action="store_true", help="hold the bot to the limits of Teams (429)")
     made.add_argument("--fault", action="append", default=[], metavar="PRESET[,name=value…]", help=FAULT_HELP)
     made.add_argument("--end-with-parent", action="store_true", help="end when standard input closes")
@@ -54,6 +55,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         app_password=arguments.app_password
         or os.environ.get("MicrosoftAppPassword")  # noqa: SIM112  the app's own name
         or DEFAULT_APP_PASSWORD,
+        outbox=arguments.outbox,
         limits=arguments.limits,
         faults=tuple(arguments.fault),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 from aiohttp import web
 
@@ -76,11 +78,12 @@ async def follow_wire(request: web.Request) -> web.StreamResponse:
     # Ids restart with the channel: an id from before would hide all that is new.
     known = int(last) if last.isdecimal() else 0
     after = known if known <= channel.wire_log.newest else 0
-    async for entries in channel.wire_log.follow(after):
-        if not entries:
-            await response.write(b": still here\n\n")
-        for entry in entries:
-            await response.write(b"id: %d\ndata: %b\n\n" % (entry["id"], msgspec.json.encode(entry)))
+    with suppress(ConnectionError):  # the page was closed
+        async for entries in channel.wire_log.follow(after):
+            if not entries:
+                await response.write(b": still here\n\n")
+            for entry in entries:
+                await response.write(b"id: %d\ndata: %b\n\n" % (entry["id"], msgspec.json.encode(entry)))
     return response
 
 

@@ -45,6 +45,14 @@ class BotClient:
             self._wire_log.record("to-bot", activity["type"], activity["conversation"]["id"], activity, outcome)
         return answer
 
+    async def fetch(self, url: str) -> Any:
+        """JSON of another stand-in on this machine; raises 502 (ChannelError)."""
+        try:
+            async with self._open().get(url, timeout=aiohttp.ClientTimeout(total=5)) as answer:
+                return _parse(answer, await _read(answer))
+        except (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError) as error:
+            raise ChannelError(502, "BadGateway", f"{url} does not answer ({error}).") from error
+
     async def _within(self, activity: dict[str, Any], seconds: float) -> Any:
         try:
             return await asyncio.wait_for(self._post(activity), max(seconds, 0.001))

@@ -43,6 +43,7 @@ class Options:
     auth: bool = False
     app_id: str = DEFAULT_APP_ID
     app_password: str = DEFAULT_APP_PASSWORD
+    outbox: str = ""
     limits: bool = False
     faults: tuple[str, ...] = ()
 

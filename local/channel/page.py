@@ -21,6 +21,7 @@ SOURCES = Path(__file__).parents[2] / "web" / "chat"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 # Web Chat adds a style element that is empty when it is checked.
 EMPTY_STYLE = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+OUTBOX_SHOWN = 200
 PAGE_USER = "dl_you"
 
 
@@ -131,10 +132,24 @@ async def page_token(request: web.Request) -> web.Response:
     return json_answer(data)
 
 
+async def outbox(request: web.Request) -> web.Response:
+    """The e-mails and text messages of the stand-in at --outbox: `{"messages": [{kind, to, subject, text, at}]}`."""
+    channel = guard(request)
+    url = channel.options.outbox
+    if not url:
+        advice = "No Outbox is here: start the channel with --outbox URL of the e-mail and SMS stand-in."
+        raise ChannelError(404, "NotFound", advice)
+    data = await channel.bot.fetch(url)
+    messages = data.get("messages") if isinstance(data, dict) else data
+    shown = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    return json_answer({"messages": shown[-OUTBOX_SHOWN:][::-1]})
+
+
 def routes() -> list[web.RouteDef]:
     return [
         web.get("/", index),
         web.get("/page/webchat.js", bundle_file),
+        web.get("/page/outbox", outbox),
         web.get("/page/{name}", source),
         web.post("/page/token", page_token),
     ]

@@ -17,6 +17,7 @@ from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
 
 logger = logging.getLogger("local.channel")
 ALLOWED_HEADERS = "Authorization, Content-Type, Content-Disposition, X-Requested-With, x-ms-bot-agent"
+CLIENT_GONE = 499
 CONNECTOR_PREFIXES = ("", "/teams")
 
 
@@ -55,8 +56,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             raise
         return error_answer(_of_http(request, error))
     except ConnectionError:
-        # The client went away in the middle of its request.
-        raise
+        # The client went away, or a fault cut it off: nobody reads this.
+        return web.Response(status=CLIENT_GONE)
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         return error_answer(ChannelError(500, "ServiceError", "The channel failed; its log says why."))

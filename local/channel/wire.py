@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -18,9 +18,10 @@ MAX_ACTIVITY = 4 * 1024 * 1024
 BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 
 
-def now() -> str:
-    """The time as Bot Framework activities write it: UTC, with a Z."""
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def now(offset: float = 0.0) -> str:
+    """The time, or `offset` seconds after it, as Bot Framework activities write it: UTC, with a Z."""
+    moment = datetime.now(timezone.utc) + timedelta(seconds=offset)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def json_answer(data: Any, status: int = 200) -> web.Response:

@@ -19,7 +19,7 @@ BODY_LIMIT = 16 * 1024
 
 @dataclass(frozen=True)
 class Entry:
-    """`way` is "to-bot" or "from-bot"; `status` 0 means that there was no answer. Times in milliseconds."""
+    """`way` is "to-bot" or "from-bot", `at` when it began, `status` 0 that there was no answer."""
 
     id: int
     at: str
@@ -53,7 +53,7 @@ class WireLog:
         milliseconds = round(outcome.seconds * 1000, 1)
         answer = _short(outcome.answer)
         entry = Entry(
-            next(self._ids), now(), way, title, conversation, outcome.status, milliseconds,
+            next(self._ids), now(-outcome.seconds), way, title, conversation, outcome.status, milliseconds,
             _short(body), answer, outcome.note,
         )  # fmt: skip
         self._entries.append(entry)

@@ -1,30 +1,30 @@
+import { keepConversation, pair, remember, remembered } from '/page/memory.js';
+import { showOutbox } from '/page/outbox.js';
 import { styleOptions } from '/page/theme.js';
+import { followWire } from '/page/wire.js';
 
-const settings = JSON.parse(document.getElementById('settings').textContent);
-const element = document.getElementById('chat');
-const MEMORY = 'ringback-chat';
+const byId = id => document.getElementById(id);
+const settings = JSON.parse(byId('settings').textContent);
+const kept = remembered();
+const user = kept.user || settings.user;
+const channelId = settings.channels.includes(kept.channelId) ? kept.channelId : settings.channels[0];
+const current = { conversationId: kept.conversations[pair(user, channelId)] };
 
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(MEMORY)) || {};
-  } catch {
-    return {};
+function notice(title, text) {
+  const box = byId('missing').content.cloneNode(true);
+  if (title) {
+    box.querySelector('h2').textContent = title;
+    box.querySelectorAll('p').forEach(line => line.remove());
   }
+  box.querySelector('pre').textContent = text;
+  byId('chat').replaceChildren(box);
 }
 
-function remember(conversation) {
-  try {
-    localStorage.setItem(MEMORY, JSON.stringify(conversation));
-  } catch {
-    // A browser that keeps nothing starts a new conversation at every visit.
-  }
-}
-
-async function token(wanted) {
+async function grant() {
   const answer = await fetch('/page/token', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(wanted)
+    body: JSON.stringify({ user, channelId, conversationId: current.conversationId })
   });
   if (!answer.ok) throw new Error(`The channel gave no token: ${await answer.text()}`);
   return answer.json();
@@ -41,33 +41,69 @@ function loadBundle() {
   });
 }
 
-function notice(title, text) {
-  const box = document.getElementById('missing').content.cloneNode(true);
-  if (title) box.querySelector('h1').textContent = title;
-  box.querySelector('pre').textContent = text;
-  element.replaceChildren(box);
+// A message that the bot took back arrives as messageDelete with its id: neither is shown from then on.
+function hideDeleted() {
+  const deleted = new Set();
+  return () => next => (...all) => {
+    const { activity } = all[0];
+    if (activity.type === 'messageDelete') deleted.add(activity.id);
+    return deleted.has(activity.id) ? false : next(...all);
+  };
 }
 
 async function start() {
   if (!settings.webchat) return notice('', settings.fetch);
   await loadBundle();
-  const kept = remembered();
-  const user = kept.user || settings.user;
-  const granted = await token({ user, channelId: kept.channelId, conversationId: kept.conversationId });
-  remember({ ...kept, user, conversationId: granted.conversationId });
+  const granted = await grant();
+  current.conversationId = granted.conversationId;
+  keepConversation(user, channelId, granted.conversationId);
   const options = { token: granted.token, domain: `${location.origin}/v3/directline` };
   // A kept conversation is replayed from its first activity.
   if (granted.known) Object.assign(options, { conversationId: granted.conversationId, watermark: '0' });
-  const dark = matchMedia('(prefers-color-scheme: dark)');
   const directLine = WebChat.createDirectLine(options);
-  const store = WebChat.createStore();
-  const render = () =>
-    WebChat.renderWebChat(
-      { directLine, store, userID: user, locale: navigator.language, nonce: settings.nonce, styleOptions: styleOptions(dark.matches) },
-      element
-    );
+  const fixed = { directLine, store: WebChat.createStore(), activityMiddleware: hideDeleted(), userID: user, locale: navigator.language, nonce: settings.nonce };
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  const render = () => WebChat.renderWebChat({ ...fixed, styleOptions: styleOptions(dark.matches) }, byId('chat'));
   dark.addEventListener('change', render);
   render();
 }
 
+function showPane(name) {
+  document.body.dataset.pane = name;
+  document.querySelectorAll('[data-show]').forEach(button => button.setAttribute('aria-pressed', button.dataset.show === name));
+  remember({ pane: name });
+}
+
+function drawHeader() {
+  byId('bot').textContent = settings.bot;
+  byId('user').value = user;
+  byId('users').append(...remembered().users.map(name => new Option(name, name)));
+  byId('channel').append(...settings.channels.map(name => new Option(name, name, false, name === channelId)));
+  byId('user').addEventListener('change', event => {
+    remember({ user: event.target.value.trim() || settings.user });
+    location.reload();
+  });
+  byId('channel').addEventListener('change', event => {
+    remember({ channelId: event.target.value });
+    location.reload();
+  });
+  byId('fresh').addEventListener('click', () => {
+    const { conversations } = remembered();
+    delete conversations[pair(user, channelId)];
+    remember({ conversations });
+    location.reload();
+  });
+  document.querySelectorAll('[data-show]').forEach(button =>
+    button.addEventListener('click', () => {
+      const again = document.body.dataset.pane === button.dataset.show;
+      showPane(again ? 'chat' : button.dataset.show);
+    })
+  );
+  const wide = matchMedia('(min-width: 1100px)').matches;
+  showPane(matchMedia('(max-width: 760px)').matches ? 'chat' : kept.pane || (wide ? 'wire' : 'chat'));
+}
+
+drawHeader();
+followWire(() => current.conversationId);
+showOutbox();
 start().catch(error => notice('The chat could not start', String(error)));

@@ -18,6 +18,8 @@ export function styleOptions(dark) {
     bubbleFromUserBorderColor: 'transparent',
     bubbleFromUserBorderRadius: 12,
     bubbleMaxWidth: 560,
+    cardPushButtonBackgroundColor: colour.page,
+    cardPushButtonTextColor: colour.accent,
     cardEmphasisBackgroundColor: colour.bot,
     sendBoxBackground: colour.page,
     sendBoxTextColor: colour.text,

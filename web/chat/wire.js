@@ -1,0 +1,96 @@
+const LONGEST = 400;
+const byId = id => document.getElementById(id);
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+const pretty = body => (typeof body === 'string' ? body : JSON.stringify(body, null, 2));
+
+// What a bot developer looks for first: the kind of activity and its text; of other calls, the end of their path.
+function headline({ way, title, body }) {
+  const [method, path] = way === 'to-bot' ? ['POST', ''] : title.split(' ');
+  const kind = way === 'to-bot' ? title : body?.type || `…/${path.split('/').slice(-2).join('/')}`;
+  const said = body?.text || body?.name || (body?.attachments?.length ? `${body.attachments.length} attachment(s)` : '');
+  return `${method === 'POST' ? '' : `${method} `}${kind}${said ? ` · ${said}` : ''}`;
+}
+
+function draw(entry) {
+  const item = element('li');
+  item.dataset.conversation = entry.conversation;
+  item.dataset.at = entry.at;
+  const details = element('details');
+  const summary = element('summary');
+  const bad = entry.status < 200 || entry.status > 299;
+  summary.append(
+    element('span', `way ${entry.way}`, entry.way === 'to-bot' ? '→ bot' : '← bot'),
+    element('span', 'what', headline(entry)),
+    element('span', `status${bad ? ' bad' : ''}`, entry.status || 'dropped'),
+    element('span', 'spent', `${Math.round(entry.milliseconds)} ms`)
+  );
+  details.append(summary);
+  // Bodies are written out only when someone looks: most never are.
+  details.addEventListener('toggle', () => {
+    if (!details.open || details.querySelector('pre')) return;
+    details.append(element('pre', '', `${entry.at}  ${entry.title}\n${pretty(entry.body)}`));
+    if (entry.answer !== null && entry.answer !== '') details.append(element('pre', '', pretty(entry.answer)));
+  });
+  item.append(details);
+  if (entry.note) item.append(element('p', 'note', entry.note));
+  return item;
+}
+
+async function drawAccount() {
+  const answer = await fetch('/admin/account');
+  if (!answer.ok) return;
+  const { asked, accepted, kept, duplicated, undelivered } = await answer.json();
+  byId('account').textContent = `Sends of the bot: ${asked} asked · ${accepted} accepted · ${kept} kept · ${duplicated} duplicated · ${undelivered} undelivered`;
+}
+
+async function offerFaults() {
+  const { presets } = await (await fetch('/admin/faults')).json();
+  const select = byId('fault');
+  select.append(new Option('choose …', ''), ...Object.keys(presets).map(name => new Option(name, name)));
+  select.addEventListener('change', async () => {
+    if (!select.value) return;
+    await fetch('/admin/faults', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ preset: select.value, times: 1 })
+    });
+    select.value = '';
+  });
+}
+
+// A turn is known when it ended, but it began before the replies that it brought.
+function insert(list, item) {
+  let before = list.lastElementChild;
+  while (before && before.dataset.at > item.dataset.at) before = before.previousElementSibling;
+  if (before) before.after(item);
+  else list.prepend(item);
+}
+
+/** Show what goes over the wire as it goes; `conversation` tells which one the chat shows. */
+export function followWire(conversation) {
+  const list = byId('entries');
+  const filter = () => {
+    for (const item of list.children) item.hidden = byId('mine').checked && item.dataset.conversation !== conversation();
+  };
+  const stream = new EventSource('/admin/wire/stream');
+  let later;
+  stream.addEventListener('message', ({ data }) => {
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    insert(list, draw(JSON.parse(data)));
+    while (list.children.length > LONGEST) list.firstChild.remove();
+    filter();
+    if (atEnd) list.scrollTop = list.scrollHeight;
+    clearTimeout(later);
+    later = setTimeout(() => drawAccount().catch(() => {}), 300);
+  });
+  byId('mine').addEventListener('change', filter);
+  byId('clear').addEventListener('click', () => list.replaceChildren());
+  offerFaults().catch(() => {});
+}
