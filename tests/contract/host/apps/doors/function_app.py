@@ -1,4 +1,3 @@
-# ruff: noqa - written as an app is written
 """HTTP doors of every kind, and triggers that run from /admin/functions."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# ruff: noqa - written as an app is written
 """The patterns that the documentation of Durable Functions for Python shows, as one app of our own."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# ruff: noqa - written as an app is written
 """An app whose own modules are named like this project's, `local` among them."""
 
 import activities
