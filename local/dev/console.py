@@ -15,6 +15,7 @@ class Console:
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream = stream
+        self._heard = True
         self._coloured = stream.isatty() and "NO_COLOR" not in os.environ
 
     def line(self, name: str, text: str) -> None:
@@ -29,6 +30,8 @@ class Console:
         self._write(f"\033[1m{text}\033[0m" if self._coloured else text)
 
     def _write(self, text: str) -> None:
+        if not self._heard:
+            return
         try:
             self._stream.write(text + "\n")
             self._stream.flush()
@@ -37,4 +40,4 @@ class Console:
             self._stream.flush()
         except OSError:
             # Nobody reads any more (`dev.py up | head`, a closed terminal): the stack goes on without words.
-            self._stream = open(os.devnull, "w")  # noqa: PTH123, SIM115 for as long as this process lives
+            self._heard = False

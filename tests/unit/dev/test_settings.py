@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from local.dev import settings
+from local.dev.errors import DevError
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "state").mkdir()
+    write(tmp_path, "local.settings.sample.json", {"A": "sample", "B": "sample", "C": "sample", "PUBLIC_URL": "sample"})
+    return tmp_path
+
+
+def write(root, name, values) -> None:
+    (root / name).write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+
+
+def host(root, **environ) -> dict[str, str]:
+    return settings.host_environment(root, root / "state", 7001, 7003, environ)
+
+
+def test_later_sources_win(root):
+    write(root, "local.settings.json", {"B": "file", "C": "file", "PUBLIC_URL": "file"})
+    found = host(root, C="environment", PUBLIC_URL="environment")
+
+    assert (found["A"], found["B"], found["C"]) == ("sample", "file", "environment")
+    assert found["PUBLIC_URL"] == "http://127.0.0.1:7001"
+
+
+def test_storage_that_the_developer_set_stays(root):
+    assert host(root, AzureWebJobsStorage="theirs")["AzureWebJobsStorage"] == "theirs"
+
+
+def test_values_become_text(root):
+    write(root, "local.settings.json", {"NUMBER": 5, "FLAG": True})
+    found = host(root)
+
+    assert (found["NUMBER"], found["FLAG"]) == ("5", "true")
+
+
+def test_the_signing_key_is_random_private_and_kept(root):
+    key = host(root)["SIGNING_KEY"]
+
+    assert host(root, SIGNING_KEY="other")["SIGNING_KEY"] == key
+    assert len(key) >= 32
+    assert stat.S_IMODE((root / "state" / "signing-key").stat().st_mode) == 0o600
+    (root / "other").mkdir()
+    assert settings.signing_key(root / "other") != key
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"Values": [1]}', '{"IsEncrypted": true, "Values": {}}'])
+def test_a_settings_file_that_cannot_be_used_is_named(root, content):
+    (root / "local.settings.json").write_text(content)
+    with pytest.raises(DevError, match=r"local\.settings\.json"):
+        host(root)
+
+
+def test_the_secret_of_direct_line():
+    assert settings.channel_environment({})["DIRECT_LINE_SECRET"] == "local-direct-line-secret"
+    assert settings.channel_environment({"DIRECT_LINE_SECRET": "mine"})["DIRECT_LINE_SECRET"] == "mine"
