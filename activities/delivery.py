@@ -15,11 +15,13 @@ from ringback.channels.registry import connector_sender
 from ringback.delivery.ledger import Ledger, LedgerRow
 from ringback.delivery.notification import DeliveryEnd, SendAnswer, SendOrder
 from ringback.delivery.policy import backoff
+from ringback.errors import ConfigurationError
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import tables
 
 bp = df.Blueprint()
 log = logging.getLogger(__name__)
+MEND_SECONDS = 60.0
 
 
 @bp.activity_trigger(input_name="payload")
@@ -27,6 +29,12 @@ async def send_message(payload: dict[str, Any]) -> dict[str, Any]:
     """Input: SendOrder. Claim the delivery, send it, write what the channel said. Output: SendAnswer."""
     order = msgspec.convert(payload, SendOrder)
     notification = order.notification
+    try:
+        sender = connector_sender()
+    except ConfigurationError as error:
+        # Nothing was tried, so nothing is claimed: the message waits for the setting to be mended.
+        log.error("delivery %s waits for a setting: %s", notification.id, error)  # noqa: TRY400  no stack helps here
+        return _plain(SendAnswer(outcome="retry", code="NotConfigured", retry_after=MEND_SECONDS))
     ledger = Ledger(tables())
     row = await ledger.claim(notification, datetime.now(timezone.utc))
     if row.state != "sending":
@@ -35,7 +43,7 @@ async def send_message(payload: dict[str, Any]) -> dict[str, Any]:
     if reference is None:
         result = SendResult(outcome=Outcome.PERMANENT, code="UnknownConversation", detail="no reference is stored")
     else:
-        result = await connector_sender().send(reference, notification.content)
+        result = await sender.send(reference, notification.content)
     answer = _answer(result, order.attempt)
     await ledger.complete(row, answer.outcome, answer.code, answer.activity_id)
     if answer.outcome != "delivered":

@@ -20,7 +20,8 @@ from ringback.operations.operation import Steps
 
 bp = df.Blueprint()
 # An activity that raises met trouble of our own (tables, network to the token service), not the channel's answer.
-OWN_TROUBLE = df.RetryOptions(5_000, 60)
+OWN_TROUBLE = df.RetryOptions(5_000, 6)
+OWN_TROUBLE_SECONDS = 60.0
 GIVE_UP = {"critical": timedelta(hours=72), "high": timedelta(hours=48), "normal": timedelta(hours=24)}
 MAX_TIMER = timedelta(days=5)
 
@@ -38,9 +39,7 @@ def deliver(context: df.DurableOrchestrationContext) -> Steps:
     attempt = 0
     while True:
         attempt += 1
-        order = msgspec.to_builtins(SendOrder(notification=notification, attempt=attempt))
-        raw = yield context.call_activity_with_retry("send_message", OWN_TROUBLE, order)
-        answer = msgspec.convert(raw, SendAnswer)
+        answer = yield from _send(context, SendOrder(notification=notification, attempt=attempt))
         if answer.outcome == "delivered":
             return {"state": "delivered", "activityId": answer.activity_id, "attempts": attempt}
         if answer.outcome == "permanent":
@@ -49,6 +48,15 @@ def deliver(context: df.DurableOrchestrationContext) -> Steps:
         if due > give_up_at:
             return (yield from _end(context, notification, "failed", f"gave up: {answer.code}", attempt))
         yield from _sleep_until(context, due)
+
+
+def _send(context: df.DurableOrchestrationContext, order: SendOrder) -> Steps:
+    """One try; trouble of our own that lasts is a try to be repeated, not the end of the message."""
+    try:
+        raw = yield context.call_activity_with_retry("send_message", OWN_TROUBLE, msgspec.to_builtins(order))
+    except Exception:  # noqa: BLE001  the SDK raises nothing narrower
+        return SendAnswer(outcome="retry", code="OwnTrouble", retry_after=OWN_TROUBLE_SECONDS)
+    return msgspec.convert(raw, SendAnswer)
 
 
 def _pass_gate(context: df.DurableOrchestrationContext, notification: Notification) -> Steps:
