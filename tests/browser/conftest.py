@@ -1,0 +1,108 @@
+import asyncio
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from local.channel import webchat
+from tests.contract.channel.bot import Bot
+from tests.contract.channel.conftest import ROOT, Client
+
+HERE = Path(__file__).parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SCREENSHOTS = ROOT / "artefacts" / "screenshots"
+INSTALL = "npm install --prefix tests/browser --ignore-scripts --no-package-lock"
+
+
+@pytest.fixture
+async def bot():
+    made = Bot()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def channel(tmp_path, bot):
+    client = Client(tmp_path / "state", bot)
+    await client.start()
+    yield client
+    await client.stop()
+
+
+class DirectLineJS:
+    """The npm package in a process of its own; `events` is all that it said so far."""
+
+    def __init__(self, **options):
+        self.options = options
+        self.events = []
+        self._process = None
+        self._reader = None
+
+    async def __aenter__(self):
+        pipe = asyncio.subprocess.PIPE
+        command = ("node", str(HERE / "clients" / "directline.mjs"), json.dumps(self.options))
+        self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 22)
+        self._reader = asyncio.ensure_future(self._read())
+        return self
+
+    async def __aexit__(self, *_):
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await self._reader
+        self._process.stdin.close()
+
+    async def _read(self):
+        async for line in self._process.stdout:
+            self.events.append(json.loads(line))
+
+    async def post(self, activity):
+        self._process.stdin.write(json.dumps({"post": activity}).encode() + b"\n")
+        await self._process.stdin.drain()
+
+    def of(self, name):
+        return [event[name] for event in self.events if name in event]
+
+    def texts(self):
+        return [activity.get("text") for activity in self.of("activity") if activity["type"] == "message"]
+
+    async def until(self, condition, seconds=30.0):
+        for _ in range(int(seconds / 0.02)):
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"did not come: {self.events}")
+
+
+@pytest.fixture
+def directlinejs():
+    if not shutil.which("node"):
+        pytest.skip("SKIPPED FOR WANT OF A CLIENT: Node.js is not installed")
+    if not (HERE / "node_modules" / "botframework-directlinejs").is_dir():
+        pytest.skip(f"SKIPPED FOR WANT OF A CLIENT: run `{INSTALL}`")
+    return DirectLineJS
+
+
+@pytest.fixture(scope="session")
+def bundle():
+    """The folder of webchat.js: WEBCHAT_DIR, else the one of `dev.py up`; fetched when npm is there."""
+    folder = Path(os.environ.get("WEBCHAT_DIR") or ROOT / ".local" / "webchat")
+    try:
+        webchat.fetch(folder, print)
+    except webchat.WebChatError as error:
+        pytest.skip(f"SKIPPED FOR WANT OF A CLIENT: {error}")
+    return folder
+
+
+@pytest.fixture
+async def browser():
+    if not CHROMIUM:
+        pytest.skip("SKIPPED FOR WANT OF A CLIENT: Chromium is not installed (apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.async_api", reason="SKIPPED FOR WANT OF A CLIENT: no playwright")
+    async with playwright.async_playwright() as started:
+        opened = await started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        await opened.close()
