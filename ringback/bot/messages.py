@@ -57,10 +57,12 @@ def choices(operations: Iterable[Operation]) -> list[Message]:
 
 
 def greeting(operations: Sequence[Operation], intro: str) -> Message:
-    """The catalogue, as text for every channel, as suggested actions, and as a card."""
-    lines = [f"{number}. **{entry.title}**: {entry.description}" for number, entry in enumerate(operations, 1)]
+    """The catalogue: named in a line of text, explained on a card, and as suggested actions."""
+    named = ", ".join(f"**{number}** {entry.title}" for number, entry in enumerate(operations, 1))
     facts = [
-        {"title": f"{number}. {entry.title}", "value": entry.description} for number, entry in enumerate(operations, 1)
+        # Not "1.": Adaptive Cards read Markdown and would number a list of one.
+        {"title": f"{number}: {entry.title}", "value": entry.description}
+        for number, entry in enumerate(operations, 1)
     ]
     card = adaptive_card(
         [
@@ -69,7 +71,7 @@ def greeting(operations: Sequence[Operation], intro: str) -> Message:
         ],
         [submit(entry.title, "start", operation=entry.name) for entry in operations],
     )
-    return message("\n\n".join([intro, *lines]), actions=choices(operations), card=card)
+    return message(f"{intro}\n\n{named}", actions=choices(operations), card=card)
 
 
 def acknowledged(operation: Operation, row: OperationRow, link: str) -> Message:
