@@ -39,7 +39,7 @@ async def send_message(payload: dict[str, Any]) -> dict[str, Any]:
     row = await ledger.claim(notification, datetime.now(timezone.utc))
     if row.state != "sending":
         return _plain(_ended(row))
-    reference = await ReferenceTable(tables()).get(notification.user, notification.conversation)
+    reference = await ReferenceTable(tables()).get(notification.user, order.stop.reference)
     if reference is None:
         result = SendResult(outcome=Outcome.PERMANENT, code="UnknownConversation", detail="no reference is stored")
     else:

@@ -12,7 +12,7 @@ import azure.durable_functions as df
 import msgspec
 
 from ringback.delivery.limits import Bucket, Rate, take
-from ringback.delivery.notification import GateAnswer, GateQuestion
+from ringback.delivery.notification import GateAnswer, GateQuestion, Stop
 from ringback.delivery.reference import Reference
 
 bp = df.Blueprint()
@@ -61,7 +61,10 @@ def gate(state: UserState, given: Any) -> GateAnswer:
         state.bucket, again = take(state.bucket, RATE, question.now)
         if again is not None:
             return GateAnswer(decision="wait", until=again)
-    return GateAnswer(decision="send", conversation=question.conversation or _latest(state))
+    conversation = question.conversation or _latest(state)
+    if conversation is None:
+        return GateAnswer(decision="suppressed", reason="unknown: this person has never written to the bot")
+    return GateAnswer(decision="send", route=(Stop(channel="bot", reference=conversation),))
 
 
 def _latest(state: UserState) -> str | None:

@@ -34,12 +34,10 @@ def deliver(context: df.DurableOrchestrationContext) -> Steps:
     gate = yield from _pass_gate(context, notification)
     if gate.decision == "suppressed":
         return (yield from _end(context, notification, "suppressed", gate.reason, 0))
-    if gate.conversation:
-        notification = msgspec.structs.replace(notification, conversation=gate.conversation)
-    attempt = 0
+    stop, attempt = gate.route[0], 0
     while True:
         attempt += 1
-        answer = yield from _send(context, SendOrder(notification=notification, attempt=attempt))
+        answer = yield from _send(context, SendOrder(notification=notification, stop=stop, attempt=attempt))
         if answer.outcome == "delivered":
             return {"state": "delivered", "activityId": answer.activity_id, "attempts": attempt}
         if answer.outcome == "permanent":

@@ -66,7 +66,7 @@ def test_without_a_conversation_the_latest_one_is_named():
     state = UserState()
     remember(state, msgspec.to_builtins(reference("c1", NOW)))
     remember(state, msgspec.to_builtins(reference("c2", NOW + timedelta(seconds=1))))
-    assert gate(state, question(conversation="")).conversation == reference("c2").key
+    assert gate(state, question(conversation=None)).route[0].reference == reference("c2").key
 
 
 @pytest.mark.parametrize("broken", [{}, {"now": "yesterday"}, None, "x"])
@@ -75,3 +75,9 @@ def test_a_malformed_question_changes_nothing(broken):
     with pytest.raises(msgspec.ValidationError):
         gate(state, broken)
     assert state == UserState()
+
+
+def test_somebody_never_heard_of_is_not_written_to():
+    answer = gate(UserState(), question(conversation=None))
+    assert answer.decision == "suppressed"
+    assert answer.reason.startswith("unknown")
