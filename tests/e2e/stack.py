@@ -12,6 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from azure.data.tables import TableServiceClient
+
+from ringback.settings import DEVELOPMENT_KEY
 from tests.e2e.directline import HttpError, request
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +90,21 @@ class Stack:
         """The Durable status of an instance."""
         found: dict[str, Any] = request("GET", f"{self.host}{MANAGEMENT}/instances/{instance}{query}")
         return found
+
+    def ledger_row(self, operation: str) -> dict[str, Any]:
+        """What the ledger says of the delivery of an operation's last word."""
+        endpoint = f"http://127.0.0.1:{self.tables_port}/devstoreaccount1"
+        connection = f"AccountName=devstoreaccount1;AccountKey={DEVELOPMENT_KEY};TableEndpoint={endpoint}"
+        with TableServiceClient.from_connection_string(connection) as service:
+            table = service.get_table_client("ledger")
+            return dict(table.get_entity(operation.split("-", maxsplit=1)[0], f"{operation}-result"))
+
+    def wait_delivered(self, operation: str, seconds: float = 20) -> dict[str, Any]:
+        end = time.monotonic() + seconds
+        while (row := self.ledger_row(operation))["State"] != "delivered":
+            assert time.monotonic() < end, row
+            time.sleep(0.1)
+        return row
 
     def wait_ended(self, instance: str, seconds: float = 40) -> dict[str, Any]:
         end = time.monotonic() + seconds
