@@ -117,6 +117,10 @@ class Runtime:
         for function in registry.functions.values():
             if function.kind != "httpTrigger":
                 self.log.line(f"    {function.name}: {function.kind}")
+        if self.keys.enforced:
+            self.log.line("Keys, for the header x-functions-key or ?code=:")
+            self.log.line(f"    every function: {self.keys.host}")
+            self.log.line(f"    master: {self.keys.master}")
         self.log.line(f"Host started on {self.base} (state: {self._options.state})")
         self.log.flush()
 

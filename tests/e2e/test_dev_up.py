@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -51,6 +52,9 @@ def test_keys_are_asked_for_with_enable_auth(own_stack: Stack):
     with pytest.raises(HttpError) as caught:
         own_stack.api("GET", "operations")
     assert caught.value.status == 401
+    key = re.search(r"every function: (\S+)", own_stack.log.read_text())
+    assert key is not None, "the log must tell the key"
+    assert own_stack.api("GET", "operations", **{"x-functions-key": key[1]})["operations"]
     assert Chat(own_stack.channel, "dl_keyless").ask("hello", "Hello")
 
 
