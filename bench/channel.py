@@ -1,0 +1,286 @@
+"""The local channel under load: conversations with a WebSocket each, messages through a bot and back, memory.
+
+Run `python -m bench.channel [--conversations 500] [--rate 200] [--seconds 60]`; ten minutes are `--seconds 600`.
+The peer is offline-directline from npm, which polls and keeps everything in memory: both are measured by polling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = ROOT / ".local" / "npm" / "node_modules" / "offline-directline" / "dist" / "cmdutil.js"
+SECRET = "bench-secret"
+SAMPLE_SECONDS = 5.0
+GRACE_SECONDS = 10.0
+POLLERS = 10
+POLL_SECONDS = 5.0
+
+
+async def echo_bot(port: int) -> None:
+    """Answers every message through the connector before its turn ends."""
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+    async def messages(request: web.Request) -> web.Response:
+        activity = await request.json()
+        if activity["type"] == "message":
+            base, conversation = activity["serviceUrl"].rstrip("/"), activity["conversation"]["id"]
+            reply = {"type": "message", "text": f"echo {activity['text']}", "from": activity.get("recipient")}
+            url = f"{base}/v3/conversations/{conversation}/activities"
+            async with session.post(url, json=reply) as answer:
+                await answer.read()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/api/messages", messages)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await asyncio.Event().wait()
+
+
+class Load:
+    """Clients of a channel: every message carries a number, so a lost or doubled answer is seen."""
+
+    def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
+        self.base = base
+        self.session = session
+        self.headers = {"Authorization": f"Bearer {SECRET}"}
+        self.sent: dict[str, float] = {}
+        self.latencies: list[float] = []
+        self.answers: dict[str, int] = {}
+        self.failures: dict[str, int] = {}
+
+    async def start(self) -> dict[str, Any]:
+        async with self.session.post(f"{self.base}/conversations", headers=self.headers) as answer:
+            return dict(await answer.json())
+
+    async def listen(self, started: dict[str, Any], ready: asyncio.Event) -> None:
+        async with self.session.ws_connect(started["streamUrl"], max_msg_size=0) as stream:
+            ready.set()
+            async for message in stream:
+                if message.type is aiohttp.WSMsgType.TEXT and message.data:
+                    for activity in msgspec.json.decode(message.data)["activities"]:
+                        self.saw(activity.get("text", ""))
+
+    def saw(self, text: str) -> None:
+        if text.startswith("echo "):
+            name = text[5:]
+            self.answers[name] = self.answers.get(name, 0) + 1
+            if self.answers[name] == 1 and name in self.sent:
+                self.latencies.append(time.perf_counter() - self.sent[name])
+
+    async def say(self, conversation: str, name: str) -> None:
+        body = {"type": "message", "text": name, "from": {"id": f"dl_{conversation}"}}
+        self.sent[name] = time.perf_counter()
+        url = f"{self.base}/conversations/{conversation}/activities"
+        try:
+            async with self.session.post(url, json=body, headers=self.headers) as answer:
+                await answer.read()
+                outcome = "" if answer.status < 300 else str(answer.status)
+        except aiohttp.ClientError as error:
+            outcome = type(error).__name__
+        if outcome:
+            self.failures[outcome] = self.failures.get(outcome, 0) + 1
+
+
+async def streaming(port: int, pid: int, arguments: argparse.Namespace) -> bool:
+    """An open loop at `rate` messages a second over all conversations; prints the figures, tells if all is well."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        load = Load(f"http://127.0.0.1:{port}/v3/directline", session)
+        conversations, listeners = await _open(load, arguments.conversations)
+        memory = [resident(pid)]
+        sampler = asyncio.create_task(_sample(pid, memory))
+        began = time.perf_counter()
+        await _send(load, conversations, arguments.rate, arguments.seconds)
+        spent = time.perf_counter() - began
+        await _drain(load)
+        for task in (sampler, *listeners):
+            task.cancel()
+        await asyncio.gather(sampler, *listeners, return_exceptions=True)
+    return report(load, memory, spent, arguments)
+
+
+async def _open(load: Load, count: int) -> tuple[list[str], list[asyncio.Task[None]]]:
+    began = time.perf_counter()
+    conversations: list[str] = []
+    listeners = []
+    for _ in range(count):
+        started, ready = await load.start(), asyncio.Event()
+        listeners.append(asyncio.create_task(load.listen(started, ready)))
+        await ready.wait()
+        conversations.append(started["conversationId"])
+    print(f"{count} conversations with a WebSocket each, opened in {time.perf_counter() - began:.1f} s", flush=True)
+    return conversations, listeners
+
+
+async def _send(load: Load, conversations: list[str], rate: float, seconds: float) -> None:
+    tasks: set[asyncio.Task[None]] = set()
+    began = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        wait = began + number / rate - time.perf_counter()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        task = asyncio.create_task(load.say(conversations[number % len(conversations)], f"m{number}"))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    if tasks:
+        await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+
+
+async def _drain(load: Load) -> None:
+    end = time.perf_counter() + GRACE_SECONDS
+    while len(load.answers) < len(load.sent) and time.perf_counter() < end:  # noqa: ASYNC110  once, at the end
+        await asyncio.sleep(0.05)
+
+
+async def _sample(pid: int, memory: list[float]) -> None:
+    while True:
+        await asyncio.sleep(SAMPLE_SECONDS)
+        memory.append(resident(pid))
+
+
+def report(load: Load, memory: list[float], spent: float, arguments: argparse.Namespace) -> bool:
+    ordered = sorted(load.latencies)
+    lost = len(load.sent) - len(load.answers)
+    doubled = sum(count - 1 for count in load.answers.values())
+    # The first fifth is warm-up: caches of SQLite, the wire log and Python's allocator fill.
+    settled, last = memory[len(memory) // 5], memory[-1]
+    print(
+        f"  messages   {len(load.sent)} in {spent:.1f} s: {len(load.sent) / spent:.0f}/s, asked for {arguments.rate}/s"
+    )
+    print(f"  lost {lost}, doubled {doubled}, refused {load.failures or 0}")
+    if ordered:
+        at = [
+            f"{name} {1000 * ordered[min(int(len(ordered) * part), len(ordered) - 1)]:.0f} ms" for name, part in PARTS
+        ]
+        print(f"  from POST to the answer on the socket: {', '.join(at)}")
+    print(
+        f"  memory of the channel: {settled:.0f} MB after warm-up, {last:.0f} MB at the end (of {len(memory)} samples)"
+    )
+    return not lost and not doubled and not load.failures and last < settled * 1.1 + 5
+
+
+PARTS = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
+
+
+async def polling(port: int, path: str) -> float:
+    """Round trips a second of clients that send and then poll until they see the answer."""
+    async with aiohttp.ClientSession() as session:
+        load = Load(f"http://127.0.0.1:{port}{path}", session)
+        end = time.perf_counter() + POLL_SECONDS
+        counts = await asyncio.gather(*(_poll(load, number, end) for number in range(POLLERS)))
+    return sum(counts) / POLL_SECONDS
+
+
+async def _poll(load: Load, poller: int, end: float) -> int:
+    conversation = (await load.start())["conversationId"]
+    url = f"{load.base}/conversations/{conversation}/activities"
+    watermark, done = "0", 0
+    while time.perf_counter() < end:
+        name = f"p{poller}-{done}"
+        await load.say(conversation, name)
+        while name not in load.answers and time.perf_counter() < end:
+            async with load.session.get(url, params={"watermark": watermark}, headers=load.headers) as answer:
+                page = await answer.json()
+            watermark = str(page["watermark"])
+            for activity in page["activities"]:
+                load.saw(activity.get("text", ""))
+        done += 1
+    return done
+
+
+def resident(pid: int) -> float:
+    """Resident memory of a process in MB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[int]:
+    """A program of its own; its process id."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+@asynccontextmanager
+async def answering(port: int) -> AsyncIterator[None]:
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        await writer.wait_closed()
+        yield
+        return
+    raise SystemExit(f"nothing listens on port {port}")
+
+
+async def measure(arguments: argparse.Namespace) -> bool:
+    bot, ours, peer = free_port(), free_port(), free_port()
+    with tempfile.TemporaryDirectory() as state, running([sys.executable, "-m", "bench.channel", "--bot", str(bot)]):
+        address = f"http://127.0.0.1:{bot}/api/messages"
+        options = ["--bot", address, "--port", str(ours), "--state", state, "--secret", SECRET]
+        with running([sys.executable, "-m", "local.channel", *options]) as pid:
+            async with answering(bot), answering(ours):
+                well = await streaming(ours, pid, arguments)
+                rates = {"local.channel": await polling(ours, "/v3/directline")}
+        if PEER.is_file():
+            with running(["node", str(PEER), "-d", str(peer), "-b", address]):
+                async with answering(peer):
+                    rates["offline-directline"] = await polling(peer, "/directline")
+    print(f"Round trips a second by polling, {POLLERS} clients:")
+    for name, rate in rates.items():
+        print(f"  {name:<20} {rate:.0f}")
+    if not PEER.is_file():
+        print("The peer was not measured: npm install --prefix .local/npm --ignore-scripts offline-directline@1.3.1")
+    return well
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="dev.py bench channel", description=__doc__)
+    parser.add_argument("--conversations", type=int, default=500)
+    parser.add_argument("--rate", type=float, default=200.0, help="messages a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: %(default)s)")
+    parser.add_argument("--bot", type=int, metavar="PORT", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.bot:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(echo_bot(arguments.bot))
+        return 0
+    return 0 if asyncio.run(measure(arguments)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
