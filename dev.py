@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 
 SUPPORTED = ((3, 10), (3, 11), (3, 12))
 
 
-def python_complaint() -> str | None:
-    """What to tell somebody whose Python is too old or too new; None when it will do."""
+def complaint() -> str | None:
+    """What to tell somebody whose system or Python will not do; None when they will."""
+    if os.name != "posix":
+        return "dev.py runs on Linux and macOS; on Windows use it inside WSL (https://aka.ms/wsl)"
     if sys.version_info[:2] in SUPPORTED:
         return None
     names = [f"python{major}.{minor}" for major, minor in reversed(SUPPORTED)]
@@ -20,9 +23,9 @@ def python_complaint() -> str | None:
 
 
 def main() -> int:
-    complaint = python_complaint()
-    if complaint:
-        print(complaint, file=sys.stderr)
+    refusal = complaint()
+    if refusal:
+        print(refusal, file=sys.stderr)
         return 2
     # Not before the check: the rest may use what an older Python cannot even read.
     from local.dev.cli import run  # noqa: PLC0415

@@ -27,7 +27,8 @@ class Console:
 
     def say(self, text: str) -> None:
         """A line of dev.py's own."""
-        self._write(f"\033[1m{text}\033[0m" if self._coloured else text)
+        bold = self._coloured and text and not text.startswith(" ")
+        self._write(f"\033[1m{text}\033[0m" if bold else text)
 
     def _write(self, text: str) -> None:
         if not self._heard:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from local.dev.errors import DevError
 from local.dev.installing import install
@@ -38,11 +39,7 @@ def is_installed(requirements: Path) -> bool:
     """Whether the virtual environment holds what these requirements say now."""
     if not VENV_PYTHON.exists():
         return False
-    try:
-        noted = json.loads(_STAMP.read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(noted, dict) and noted.get(requirements.name) == fingerprint(requirements)
+    return _noted().get(requirements.name) == fingerprint(requirements)
 
 
 def fingerprint(requirements: Path) -> str:
@@ -58,10 +55,16 @@ def _with_included(requirements: Path) -> list[Path]:
 
 
 def _note(requirements: Path) -> None:
-    noted = {file.name: fingerprint(file) for file in _with_included(requirements)}
-    with contextlib.suppress(OSError, ValueError):
-        noted = {**json.loads(_STAMP.read_text("utf-8")), **noted}
-    _STAMP.write_text(json.dumps(noted), "utf-8")
+    new = {file.name: fingerprint(file) for file in _with_included(requirements)}
+    _STAMP.write_text(json.dumps({**_noted(), **new}), "utf-8")
+
+
+def _noted() -> dict[str, Any]:
+    try:
+        noted = json.loads(_STAMP.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,14 @@ def install(python: Path, requirements: Path) -> None:
     count = sum(1 for line in _lines(requirements) if not line.startswith("-"))
     print(f"Installing {requirements.name} ({count} packages and what they need; once, a minute or two) …", flush=True)
     command = [str(python), "-m", "pip", "install", *_PIP_OPTIONS, "-r", str(requirements)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PIP_USER": "0"},  # a user's habit of --user fails in a virtual environment
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     if process.stdout:
         with process.stdout as output:
