@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
 from yarl import URL
 
-from ringback.channels.http import session
-from ringback.channels.port import Outcome, Payload, Reaction, SendResult
+from ringback.channels.address import Recipient
+from ringback.channels.http import NO_ANSWER, NOT_CONNECTED, session
+from ringback.channels.port import Once, Outcome, Payload, Reaction, SendResult, wrong_recipient
 from ringback.channels.tokens import TokenSource
 from ringback.delivery.policy import classify, no_answer
 from ringback.delivery.reference import Reference, check_service_url, local_mode
@@ -24,9 +24,6 @@ TEAMS = "msteams"
 TEAMS_LARGEST = 80 * 1024
 # What is read of an answer; ids and errors are far smaller.
 ANSWER_LIMIT = 64 * 1024
-# Nothing of the request has left when one of these is raised.
-NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
 class ConnectorSender:
@@ -37,18 +34,24 @@ class ConnectorSender:
         self._local = local_mode(settings)
         self._tokens = tokens
 
-    async def send(self, reference: Reference, payload: Payload) -> SendResult:
+    async def send(self, recipient: Recipient, payload: Payload, *, once: Once | None = None) -> SendResult:  # noqa: ARG002  no bot channel knows repeats
         """Into the conversation, or below `payload["replyToId"]` where the channel has threads."""
-        activity = _addressed(reference, payload)
-        return await self._call("POST", reference, activity.get("replyToId") or "", activity)
+        if not isinstance(recipient, Reference):
+            return wrong_recipient("bot")
+        activity = _addressed(recipient, payload)
+        return await self._call("POST", recipient, activity.get("replyToId") or "", activity)
 
-    async def update(self, reference: Reference, activity_id: str, payload: Payload) -> SendResult:
+    async def update(self, recipient: Recipient, activity_id: str, payload: Payload) -> SendResult:
         """In Direct Line always permanent, code 405."""
-        return await self._call("PUT", reference, activity_id, _addressed(reference, {**payload, "id": activity_id}))
+        if not isinstance(recipient, Reference):
+            return wrong_recipient("bot")
+        return await self._call("PUT", recipient, activity_id, _addressed(recipient, {**payload, "id": activity_id}))
 
-    async def delete(self, reference: Reference, activity_id: str) -> SendResult:
+    async def delete(self, recipient: Recipient, activity_id: str) -> SendResult:
         """In Direct Line always permanent, code 405."""
-        return await self._call("DELETE", reference, activity_id, None)
+        if not isinstance(recipient, Reference):
+            return wrong_recipient("bot")
+        return await self._call("DELETE", recipient, activity_id, None)
 
     async def _call(self, method: str, reference: Reference, activity_id: str, payload: Payload | None) -> SendResult:
         try:

@@ -20,6 +20,9 @@ CONNECTIONS = 200
 # Front ends drop idle connections after a minute or more; a connection older than this is not trusted with a POST.
 KEEPALIVE_SECONDS = 30
 USER_AGENT = "Ringback/0.1"
+# Nothing of the request has left when one of these is raised.
+NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
 class PerLoop(Generic[Item]):

@@ -5,12 +5,13 @@ A sender returns data for whatever the channel says or fails to say; it raises o
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
 import msgspec
 
-from ringback.delivery.reference import Reference
+from ringback.channels.address import Recipient
 
 Payload = dict[str, Any]
 
@@ -48,14 +49,42 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retries: int | None = None
 
 
+class Once(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What lets a channel recognise a message that it has been given before.
+
+    Keep the key while it is not known what became of the message (ambiguous); after an answer, whatever it says, a
+    further attempt needs another key: a channel repeats its answer to the same one.
+    """
+
+    key: str
+    first_sent: datetime  # aware: when the first attempt with this key began
+    repeated: bool = False  # an attempt with this key went out before
+
+
 class Sender(Protocol):
-    """One way to reach people."""
+    """One way to reach people; given a recipient of another kind it answers permanent, code WrongRecipient.
 
-    async def send(self, reference: Reference, payload: Payload) -> SendResult:
-        """A new message; `payload` is the activity, without its addressing."""
+    Bot channels take a Reference and an activity without its addressing; SMS and e-mail take an Address and the
+    payload's `text`, `subject`, `html` and, for e-mail, `headers`.
+    """
 
-    async def update(self, reference: Reference, activity_id: str, payload: Payload) -> SendResult:
+    async def send(self, recipient: Recipient, payload: Payload, *, once: Once | None = None) -> SendResult:
+        """A new message; a channel that can uses `once` to bring a repeated one to the person only once."""
+
+    async def update(self, recipient: Recipient, activity_id: str, payload: Payload) -> SendResult:
         """Put `payload` in the place of a message sent before, where the channel can."""
 
-    async def delete(self, reference: Reference, activity_id: str) -> SendResult:
+    async def delete(self, recipient: Recipient, activity_id: str) -> SendResult:
         """Take back a message sent before, where the channel can."""
+
+
+def wrong_recipient(kind: str) -> SendResult:
+    """The answer of a sender that is given a recipient of another channel."""
+    detail = f"the {kind} channel cannot reach a recipient of another kind"
+    return SendResult(outcome=Outcome.PERMANENT, code="WrongRecipient", detail=detail)
+
+
+def cannot(what: str) -> SendResult:
+    """The answer of a channel that cannot edit or recall."""
+    detail = f"what was sent by this channel cannot be {what}; send a new message instead"
+    return SendResult(outcome=Outcome.PERMANENT, status=405, code="NotSupported", detail=detail)
