@@ -31,9 +31,10 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "cac
 _PURGE_ROWS = 500
 _LOCK_SECONDS = 3.0
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
-# The service answers a query that takes longer with what it has and a continuation.
+# The service answers a query that takes longer, or finds more, with what it has and a continuation.
 _SCAN_SECONDS = 5.0
 _SCAN_CHECK_ROWS = 256
+_PAGE_BYTES = 4 * 1024 * 1024
 
 
 class StateInUseError(Exception):
@@ -133,10 +134,11 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def get(self, table_id: int, partition: str, row: str) -> Row | None:
         found = self._db.execute(
@@ -196,9 +198,10 @@ class Query(NamedTuple):
 
 def read_page(db: sqlite3.Connection, query: Query) -> Page:
     """The rows in the order of their keys."""
-    _, expression, _, limit = query
+    expression = query.expression
     statement, values = page_statement(query.table_id, bounds_of(expression), query.start)
     rows: list[Row] = []
+    size = 0
     deadline = time.monotonic() + _SCAN_SECONDS
     cursor = db.execute(statement, values)
     try:
@@ -207,9 +210,10 @@ def read_page(db: sqlite3.Connection, query: Query) -> Page:
             if number % _SCAN_CHECK_ROWS == 0 and time.monotonic() > deadline:
                 return Page(rows, (partition, key))
             if expression is None or matches(expression, row):
-                if len(rows) == limit:
+                if len(rows) == query.limit or (rows and size + len(body) > _PAGE_BYTES):
                     return Page(rows, (partition, key))
                 rows.append(row)
+                size += len(body)
     finally:
         cursor.close()
     return Page(rows, None)

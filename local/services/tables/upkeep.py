@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 from types import TracebackType
 
 from local.services.tables.readers import Readers
 from local.services.tables.store import Store
+
+logger = logging.getLogger(__name__)
 
 _INTERVAL_SECONDS = 1.0
 
@@ -39,7 +43,15 @@ class Upkeep:
             if not self._written:
                 continue
             self._written = False
-            while self._store.purge():  # noqa: ASYNC110 lets requests in between
-                await asyncio.sleep(0)
-            await self._readers.checkpoint()
-            self._store.trim_log()
+            try:
+                await self._tidy()
+            except sqlite3.Error:
+                # A full disk, mostly: requests tell of it too, and the next round tries again.
+                logger.exception("The state file could not be tidied")
+                self._written = True
+
+    async def _tidy(self) -> None:
+        while self._store.purge():  # noqa: ASYNC110 lets requests in between
+            await asyncio.sleep(0)
+        await self._readers.checkpoint()
+        self._store.trim_log()

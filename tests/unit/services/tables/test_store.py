@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from local.services.tables import clock, store
@@ -83,6 +85,36 @@ def test_a_query_that_takes_too_long_answers_with_what_it_has(opened, monkeypatc
 
     assert page.rows == []
     assert page.continuation == ("p", "0255")
+
+
+def test_a_page_holds_4_mib_at_most_and_one_row_at_least(opened):
+    opened.create_table("Any")
+    table = opened.table_id("Any")
+    for n, size in enumerate([5_000_000, 10, 2_000_000, 2_000_000, 2_000_000]):
+        opened.insert(table, "p", f"{n}", b" " * size + b"{}")
+    sizes = []
+    start = None
+    while start or not sizes:
+        page = read_page(opened.connect(), Query(table, None, start, 1000))
+        sizes.append(len(page.rows))
+        start = page.continuation
+
+    assert sizes == [1, 3, 1]
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(opened):
+    opened.create_table("Any")
+    table = opened.table_id("Any")
+    opened._db.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    opened._db.execute("CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    opened._db.execute("PRAGMA foreign_keys=ON")
+    with pytest.raises(sqlite3.IntegrityError), opened.transaction():
+        opened.insert(table, "p", "a", b"{}")
+        opened._db.execute("INSERT INTO child VALUES (1)")
+
+    assert opened.get(table, "p", "a") is None
+    with opened.transaction():
+        opened.insert(table, "p", "b", b"{}")
 
 
 @pytest.mark.parametrize(
