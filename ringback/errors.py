@@ -5,6 +5,7 @@ RingbackError
 ├── RequestError            the caller's input is at fault: 4xx, names the field
 │   ├── NotFoundError       404
 │   ├── ConflictError       409
+│   ├── PreconditionError   412, If-Match or If-None-Match does not hold
 │   └── TooLargeError       413
 ├── AuthenticationError     401, the caller did not prove who they are
 ├── AuthorizationError      403, they did, and may not
@@ -55,6 +56,13 @@ class ConflictError(RequestError):
 
     status = 409
     title = "Conflict"
+
+
+class PreconditionError(RequestError):
+    """The resource is not in the state that the request names."""
+
+    status = 412
+    title = "Precondition failed"
 
 
 class TooLargeError(RequestError):
