@@ -98,9 +98,12 @@ def _bench(arguments: list[str]) -> int:
     return _replace_by(benchmarks.module_of(arguments[0]), arguments[1:])
 
 
-def _check(arguments: list[str]) -> int:
+def _no_options(arguments: list[str]) -> None:
     if arguments:
         raise DevError("dev.py check takes no options: it runs " + ", ".join(name for name, _ in _CHECKS))
+
+
+def _check(_arguments: list[str]) -> int:
     failed = []
     for name, command in _CHECKS:
         print(f"== {name}", flush=True)
@@ -115,7 +118,7 @@ COMMANDS = {
     "up": Command("start the host, the channel and the Table endpoint", RUN_REQUIREMENTS, up.parse, up.main),
     "chat": Command("chat with the bot in this terminal", RUN_REQUIREMENTS, _anything, _chat),
     "test": Command("run the tests; options are pytest's", DEV_REQUIREMENTS, _anything, _test),
-    "check": Command("ruff, mypy and import-linter", DEV_REQUIREMENTS, _anything, _check),
+    "check": Command("ruff, mypy and import-linter", DEV_REQUIREMENTS, _no_options, _check),
     "bench": Command("run one benchmark", RUN_REQUIREMENTS, benchmarks.check, _bench),
     "channel": Command("run the channel alone, for a bot on any host", RUN_REQUIREMENTS, _anything, _channel),
     "host": Command("run the embedded Functions host alone", RUN_REQUIREMENTS, _anything, _host),
