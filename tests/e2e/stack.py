@@ -35,8 +35,10 @@ def free_ports(count: int) -> list[int]:
 class Stack:
     """The local cloud; `start` and `kill` may be called again and again on the same state."""
 
-    def __init__(self, state: Path, environ: dict[str, str] | None = None, options: tuple[str, ...] = ()) -> None:
-        self.state, self.environ, self.options = state, environ or {}, options
+    def __init__(
+        self, state: Path, environ: dict[str, str] | None = None, options: tuple[str, ...] = (), root: Path = ROOT
+    ) -> None:
+        self.state, self.environ, self.options, self.root = state, environ or {}, options, root
         self.port, self.channel_port, self.tables_port = free_ports(3)
         self.host = f"http://127.0.0.1:{self.port}"
         self.channel = f"http://127.0.0.1:{self.channel_port}"
@@ -49,7 +51,7 @@ class Stack:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv,
-                cwd=ROOT,
+                cwd=self.root,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
