@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import uuid
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from azure.functions.meta import Datum, get_binding_registry
 
-from local.host import failures, history, jsontext
+from local.host import failures, history, ids, jsontext
 from local.host.call_http import HttpCaller, HttpCallError
 from local.host.functions import Function
 from local.host.playback import HTTP_ACTIVITY, UnknownNameError
@@ -128,7 +127,7 @@ class ActivityWorkers:
         function = self._services.registry.activities.get(task.name.lower())
         if function is None:
             raise UnknownNameError(self._services.registry.unknown(task.name, "activityTrigger"))
-        returned, _ = await self._services.invoker.call(function, decoded(task), f"activity {uuid.uuid4()}")
+        returned, _ = await self._services.invoker.call(function, decoded(task), f"activity {ids.guid()}")
         return encoded(returned)
 
 

@@ -7,13 +7,12 @@ import contextlib
 import os
 import platform
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from local.host import jsontext, trigger_data
+from local.host import ids, jsontext, trigger_data
 from local.host.functions import Function
 from local.host.http_errors import ApiError, empty, json_response
 from local.host.keys import Keys, Level
@@ -30,7 +29,7 @@ class AdminApi:
         self._services = services
         self._keys = keys
         self._deliver = deliver
-        self._id = uuid.uuid4().hex
+        self._id = ids.hex_id()
         self._started = time.monotonic()
         self._running: set[asyncio.Task[None]] = set()
         self.clock_handler: Callable[[web.Request], Any] | None = None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-
-from local.host import history, rewind
+from local.host import history, ids, rewind
 from local.host.commands import Status
 from local.host.engine import Engine
 from local.host.entities import signal_text
@@ -41,10 +39,10 @@ class Client:
 
         `input_text` is JSON.
         """
-        instance_id = instance_id or uuid.uuid4().hex
+        instance_id = instance_id or ids.hex_id()
         version = self._settings.default_version if version is None else version
         now = self._clock.micros()
-        execution = str(uuid.uuid4())
+        execution = ids.guid()
         event = history.execution_started(now, instance_id, execution, name, version, input_text)
         self._store.start(Start(instance_id, execution, name, version, input_text, history.text(event)), now)
         self._engine.wake([instance_id])

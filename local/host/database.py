@@ -55,7 +55,7 @@ class StateError(Exception):
 
 class Database:
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-32000"):
             self._connection.execute(f"PRAGMA {pragma}")
@@ -77,7 +77,7 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Run]:
         """All or nothing, in the order of the calls; nothing else runs in between."""
-        with self._lock:
+        with self.lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute
@@ -91,9 +91,9 @@ class Database:
         self._connection.executemany(statement, rows)
 
     def rows(self, statement: str, values: tuple[object, ...] = ()) -> list[Any]:
-        with self._lock:
+        with self.lock:
             return self._connection.execute(statement, values).fetchall()
 
     def close(self) -> None:
-        with self._lock:
+        with self.lock:
             self._connection.close()

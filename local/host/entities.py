@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from typing import Any
 
 from azure.functions.meta import Datum, get_binding_registry
 
-from local.host import history, jsontext
+from local.host import history, ids, jsontext
 from local.host.failures import described
 from local.host.functions import Function
 from local.host.records import Entity, Message
@@ -41,7 +40,7 @@ class Operation:
 
 def signal_text(operation: str, input_text: str | None) -> str:
     """The Input of a client's signal to an entity."""
-    return jsontext.dumps({"op": operation, "signal": True, "input": input_text, "id": str(uuid.uuid4())})
+    return jsontext.dumps({"op": operation, "signal": True, "input": input_text, "id": ids.guid()})
 
 
 class Entities:

@@ -8,7 +8,6 @@ import contextvars
 import functools
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import azure.functions as func
 from azure.functions.meta import Datum, get_binding_registry
 
+from local.host import ids
 from local.host.failures import told
 from local.host.functions import Function
 from local.host.log import Log
@@ -117,7 +117,7 @@ class Invoker:
 
     def call_here(self, function: Function, trigger: Any, invocation_id: str | None = None) -> Any:
         """Run a sync function in the calling thread, and return what it returns."""
-        invocation_id = invocation_id or str(uuid.uuid4())
+        invocation_id = invocation_id or ids.guid()
         values, _ = self.arguments(function, trigger, invocation_id)
         with self.logged(function, invocation_id):
             return function.call(**values)
@@ -126,7 +126,7 @@ class Invoker:
         self, function: Function, trigger: Any, reason: str = TRIGGERED, retry: RetryContext | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Run a function, async on this loop or sync in the pool. Returns its value and its output parameters."""
-        invocation_id = str(uuid.uuid4())
+        invocation_id = ids.guid()
         values, outs = self.arguments(function, trigger, invocation_id, retry)
         with self.logged(function, invocation_id, reason):
             returned = await self._within_timeout(function, self._run(function, values))

@@ -8,29 +8,26 @@ import sys
 import threading
 from typing import TextIO
 
+LINES_HELD = 2000
 QUIET = ("azure", "aiohttp.access", "asyncio", "urllib3", "msal")
 
 
 class Log:
-    """Lines with a timestamp. Written at once, flushed together by `flush`: thousands of functions may run a second."""
+    """Lines with a timestamp. They are collected, and written by `flush`: thousands of functions may run a second, and
+    every write lets another thread in.
+    """
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
         self._stream = stream or sys.stdout
         self._lock = threading.Lock()
-        self._dirty = False
+        self._lines: list[str] = []
         self.verbose = verbose
 
     def line(self, text: str) -> None:
         at = dt.datetime.now(dt.timezone.utc).isoformat(timespec="milliseconds")[:-6]
-        written = f"[{at}Z] {text}\n"
-        with self._lock:
-            self._dirty = True
-            try:
-                self._stream.write(written)
-            except UnicodeEncodeError:
-                self._stream.write(written.encode("ascii", "backslashreplace").decode())
-            except ValueError:  # the stream was closed under us at the end of the process
-                return
+        self._lines.append(f"[{at}Z] {text}\n")
+        if len(self._lines) > LINES_HELD:
+            self.flush()
 
     def problem(self, text: str) -> None:
         self.line(f"ERROR: {text}")
@@ -45,12 +42,17 @@ class Log:
 
     def flush(self) -> None:
         with self._lock:
-            if self._dirty:
-                self._dirty = False
-                try:
-                    self._stream.flush()
-                except (OSError, ValueError):  # nobody reads any more
-                    return
+            lines, self._lines = self._lines, []
+            if not lines:
+                return
+            text = "".join(lines)
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except UnicodeEncodeError:
+                self._stream.write(text.encode("ascii", "backslashreplace").decode())
+            except (OSError, ValueError):  # nobody reads any more
+                return
 
     # -- functions
 

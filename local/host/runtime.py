@@ -32,6 +32,7 @@ from local.host.timer_triggers import TimerTriggers
 from local.host.turns import Orchestrations
 
 STOP_SECONDS = 2.0
+FLUSH_SECONDS = 0.1
 
 
 class Runtime:
@@ -105,7 +106,7 @@ class Runtime:
 
     async def _keep_up(self, engine: Engine) -> None:
         while True:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(FLUSH_SECONDS)
             engine.relieve()
             self.log.flush()
 

@@ -63,16 +63,16 @@ class Store:
 
     def load_turn(self, instance_id: str) -> tuple[Instance | None, list[str], list[Message]]:
         """The instance, its history parts and the messages that wait for it, oldest first."""
-        with self.database.transaction() as run:
-            messages = [
-                Message(*row)
-                for row in run("SELECT id, execution, event FROM inbox WHERE instance = ? ORDER BY id", (instance_id,))
-            ]
-            row = run(f"SELECT {Instance.COLUMNS} FROM instances WHERE id = ?", (instance_id,)).fetchone()  # noqa: S608
-            if row is None:
+        with self.database.lock:
+            rows = self.database.rows(
+                "SELECT id, execution, event FROM inbox WHERE instance = ? ORDER BY id", (instance_id,)
+            )
+            messages = [Message(*row) for row in rows]
+            instance = self.get(instance_id)
+            if instance is None:
                 return None, [], messages
-            parts = run("SELECT events FROM history WHERE instance = ? ORDER BY part", (instance_id,))
-            return Instance.from_row(row), [part[0] for part in parts], messages
+            parts = self.database.rows("SELECT events FROM history WHERE instance = ? ORDER BY part", (instance_id,))
+            return instance, [part[0] for part in parts], messages
 
     def drop_messages(self, instance_id: str, last: int) -> None:
         with self.database.transaction() as run:

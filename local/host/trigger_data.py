@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from typing import Any
 
 from azure.functions.meta import Datum, get_binding_registry
 
-from local.host import jsontext
+from local.host import ids, jsontext
 
 Metadata = dict[str, Datum]
 
@@ -50,12 +49,12 @@ def _kind(value: Any) -> str:
 def _queue(text: str) -> tuple[Datum, Metadata]:
     now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0)
     metadata = queue_metadata(
-        Id=str(uuid.uuid4()),
+        Id=ids.guid(),
         DequeueCount=1,
         ExpirationTime=now + dt.timedelta(days=7),
         InsertionTime=now,
         NextVisibleTime=now + dt.timedelta(minutes=10),
-        PopReceipt=uuid.uuid4().hex,
+        PopReceipt=ids.hex_id(),
     )
     return Datum(text, "string"), metadata
 
@@ -63,7 +62,7 @@ def _queue(text: str) -> tuple[Datum, Metadata]:
 def _service_bus(text: str) -> tuple[Datum, Metadata]:
     now = dt.datetime.now(dt.timezone.utc).replace(microsecond=0).isoformat()
     metadata = {
-        "MessageId": Datum(uuid.uuid4().hex, "string"),
+        "MessageId": Datum(ids.hex_id(), "string"),
         "UserProperties": Datum("{}", "json"),
         "DeliveryCount": Datum(1, "int"),
         "EnqueuedTimeUtc": Datum(now, "string"),

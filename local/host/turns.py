@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from azure.functions.meta import Datum, get_binding_registry
 
-from local.host import failures, history, jsontext, versions
+from local.host import failures, history, ids, jsontext, versions
 from local.host.clock import stamp
 from local.host.commands import Command, Complete, CreateSubOrchestration, CreateTimer, ScheduleTask, SendEvent, Status
 from local.host.determinism import NonDeterminismError
@@ -243,7 +242,7 @@ class _Turn:
             "TaskScheduleId": number,
             "Version": instance.version,
         }
-        execution = uuid.uuid4().hex
+        execution = ids.hex_id()
         started = history.execution_started(
             now, command.instance_id, execution, command.name, command.version, command.input, parent, None
         )
@@ -275,7 +274,7 @@ class _Turn:
     def _continue(self, end: Complete, carried: list[Event], record: TurnRecord, woken: Woken) -> None:
         """Begin a new execution of the same instance; its first turn runs next, with nothing new delivered."""
         instance = self._instance
-        instance.execution = uuid.uuid4().hex
+        instance.execution = ids.hex_id()
         instance.input = end.result
         instance.output = None
         instance.continued = True
