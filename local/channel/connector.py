@@ -10,8 +10,10 @@ from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, activity_not_found, bad_argument, missing_property
 from local.channel.store import TEAMS, Activity, Conversation
 from local.channel.supervision import SEND, supervised
-from local.channel.wire import json_answer, now, read_object, text_field
+from local.channel.wire import BODY, json_answer, now, read_object, text_field
 
+# An estimate of Microsoft's own: about 100 KB.
+TEAMS_LARGEST = 100 * 1024
 NOT_FOR_CLIENTS = ("serviceUrl", "deliveryMode")
 
 
@@ -54,7 +56,14 @@ def checked(activity: Activity) -> Activity:
 
 def keep(request: web.Request, conversation: Conversation, activity: Activity) -> str:
     channel = request.app[CHANNEL]
+    _check_size(conversation, request.get(BODY, b""))
     return channel.transcript.from_bot(conversation, dressed(channel, conversation, activity), request.get(SEND, 0))
+
+
+def _check_size(conversation: Conversation, body: bytes) -> None:
+    """Teams counts the UTF-16 of a whole message."""
+    if conversation.channel_id == TEAMS and 2 * len(body.decode("utf-8", "replace")) > TEAMS_LARGEST:
+        raise ChannelError(413, "MessageSizeTooBig", "Message size too large.")
 
 
 def dressed(channel: Channel, conversation: Conversation, activity: Activity) -> Activity:
@@ -70,6 +79,7 @@ async def update_activity(request: web.Request) -> web.Response:
     _require_edits(conversation)
     activity_id = request.match_info["activity"]
     activity = checked(await read_object(request, "The activity"))
+    _check_size(conversation, request.get(BODY, b""))
     earlier = _own_activity(channel, conversation, activity_id)
     shown = {
         **dressed(channel, conversation, activity),

@@ -67,7 +67,7 @@ class Channel:
         self.transcript = Transcript(self.store)
         self.wire_log = WireLog()
         self.bot = BotClient(options.bot, self.wire_log, self.authority.towards_bot if self.authority else None)
-        self.turns = Turns(self.store, self.transcript, self.bot, self.identity)
+        self.turns = Turns(self.store, self.transcript, self.bot, self.identity, self.faults)
 
     def conversation(self, conversation_id: str) -> Conversation:
         found = self.store.conversation(conversation_id)

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS log (
 );
 CREATE INDEX IF NOT EXISTS log_by_position ON log (conversation, position);
 CREATE INDEX IF NOT EXISTS log_by_activity ON log (conversation, activity);
+CREATE INDEX IF NOT EXISTS log_held ON log (conversation) WHERE position IS NULL;
 CREATE TABLE IF NOT EXISTS attachments (
     id TEXT PRIMARY KEY, conversation TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
     thumbnail BLOB

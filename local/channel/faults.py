@@ -10,7 +10,7 @@ import msgspec
 from local.channel.database import Database
 from local.channel.errors import bad_argument
 
-OPERATIONS = ("send", "update", "delete", "create", "read", "client")
+OPERATIONS = ("send", "update", "delete", "create", "read", "client", "turn")
 WRITES_BLOCKED = '{"subCode":"MessageWritesBlocked","details":"The user blocked the bot.","errorCode":209}'
 
 
@@ -18,7 +18,9 @@ class Fault(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=
     """A rule. It fits calls by `operations` and `conversation`, then by `rate` and while `times` are left.
 
     The call is delayed by `delay` seconds, then answered with `status` (or its connection dropped); with `taken` the
-    message is kept first, so that the sender cannot know. Without status and drop the delay is all.
+    message is kept first, so that the sender cannot know. Without status and drop the delay is all. Operations are the
+    bot's calls, `client` for what clients send, and `turn` for what the bot is sent: with `twice` it comes again, with
+    a status the client is told so although the bot took it.
     """
 
     id: str = ""
@@ -29,6 +31,7 @@ class Fault(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=
     html: bool = False
     drop: bool = False
     taken: bool = False
+    twice: bool = False
     delay: float = 0.0
     operations: list[str] = msgspec.field(default_factory=lambda: ["send"])
     conversation: str = ""
@@ -65,6 +68,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "403-wrong-host": _forbidden("InvalidBotApiHost", "Invalid bot api host: use the government cloud's."),
     "403-decrypt": _forbidden("BadArgument", "Failed to decrypt conversation id"),
     "403": _forbidden("Forbidden", "Forbidden."),
+    "turn-twice": {"operations": ["turn"], "twice": True},
+    "turn-504": {"operations": ["turn"], "status": 504, "code": "BotTimeout", "message": "bot timed out"},
     "404-conversation": {"status": 404, "code": "ConversationNotFound", "message": "Conversation not found."},
     "404-activity": {"status": 404, "code": "ActivityNotFound", "message": "Activity not found."},
 }
@@ -130,7 +135,7 @@ def _check(rule: Fault) -> None:
         raise bad_argument("status must be from 200 to 599.")
     if not 0 <= rule.rate <= 1 or not 0 <= rule.delay <= 600 or (rule.times is not None and rule.times < 1):
         raise bad_argument("rate must be from 0 to 1, delay from 0 to 600 seconds, times at least 1.")
-    if not (rule.status or rule.drop or rule.delay):
+    if not (rule.status or rule.drop or rule.delay or rule.twice):
         raise bad_argument("A fault needs a preset, a status, drop or a delay.")
 
 

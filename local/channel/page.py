@@ -12,6 +12,7 @@ from aiohttp import web
 
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, bad_argument, forbidden
+from local.channel.identity import DEFAULT_TENANT
 from local.channel.store import DIRECT_LINE, TEAMS, new_conversation_id
 from local.channel.tokens import Access
 from local.channel.webchat import FILE
@@ -126,6 +127,9 @@ async def page_token(request: web.Request) -> web.Response:
     known = channel.store.conversation(wanted) if wanted else None
     if known and (known.channel_id, known.user_id) != (channel_id, user):
         known = None
+    if known is None and channel_id == TEAMS and body.get("fresh") is not True:
+        # The bot may have made it, to write first.
+        known = channel.store.conversation_with(TEAMS, DEFAULT_TENANT, user)
     conversation_id = known.id if known else new_conversation_id()
     access = Access(conversation_id, user, text_field(body, "name"), channel_id)
     data = {"conversationId": conversation_id, "token": channel.tokens.mint(access), "known": known is not None}

@@ -64,9 +64,10 @@ class Store:
         return [row["id"] for row in self.connection.execute("SELECT id FROM conversations ORDER BY rowid")]
 
     def conversation_with(self, channel_id: str, tenant_id: str, user_id: str) -> Conversation | None:
-        """The oldest conversation of this user on a channel where a user has one (Teams)."""
+        """The newest conversation of this user; on Teams a person has one with a bot."""
         row = self.connection.execute(
-            "SELECT * FROM conversations WHERE channel_id = ? AND tenant_id = ? AND user_id = ? ORDER BY rowid LIMIT 1",
+            "SELECT * FROM conversations WHERE channel_id = ? AND tenant_id = ? AND user_id = ?"
+            " ORDER BY rowid DESC LIMIT 1",
             (channel_id, tenant_id, user_id),
         ).fetchone()
         return _conversation(row) if row else None

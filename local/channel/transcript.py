@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,11 @@ from local.channel.store import Activity, Conversation, Store
 # A reply sent within a turn waits this long for the question's echo, so that a client reads them in their order.
 HOLD_SECONDS = 0.5
 NEVER_SHOWN = frozenset({"conversationUpdate", "trace", "invokeResponse", "invoke", "installationUpdate"})
+
+
+def passing_id() -> str:
+    """An id for what no log keeps; ids that count are for what clients see."""
+    return secrets.token_urlsafe(9)
 
 
 class Listener:
@@ -66,7 +72,7 @@ class Transcript:
         """Keep and show what the bot sent; returns its id. It is in the database when this returns."""
         kind = activity.get("type")
         if kind == "typing" or kind in NEVER_SHOWN:
-            activity_id = self.store.next_activity_id(conversation.id)
+            activity_id = passing_id()
             if kind == "typing":
                 self._whisper(conversation.id, {**activity, "id": activity_id})
             return activity_id

@@ -8,17 +8,23 @@ from typing import Any
 
 from local.channel.bot_client import TURN_SECONDS, BotClient
 from local.channel.errors import BotUnreachableError, ChannelError
+from local.channel.faults import Faults
 from local.channel.identity import Identity
 from local.channel.store import Activity, Conversation, Member, Store
-from local.channel.transcript import Transcript
+from local.channel.transcript import Transcript, passing_id
 from local.channel.wire import now
 
+# A page opened while the bot starts is greeted as soon as it is up.
+ANNOUNCE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 logger = logging.getLogger("local.channel")
 
 
 class Turns:
-    def __init__(self, store: Store, transcript: Transcript, bot: BotClient, identity: Identity) -> None:
+    def __init__(
+        self, store: Store, transcript: Transcript, bot: BotClient, identity: Identity, faults: Faults
+    ) -> None:
         self.store = store
+        self.faults = faults
         self.transcript = transcript
         self.bot = bot
         self.identity = identity
@@ -51,11 +57,15 @@ class Turns:
         return activity_id
 
     async def _announce_start(self, conversation: Conversation) -> None:
-        try:
-            await self._announce(conversation, asyncio.get_running_loop().time() + TURN_SECONDS)
-        except ChannelError as error:
-            # The client's conversation stands; its members are announced again before the first activity.
-            logger.warning("conversationUpdate of %s: %s", conversation.id, error.message)
+        """A bot that is not up yet is told when it is; at the latest before the first activity."""
+        for pause in ANNOUNCE_PAUSES:
+            try:
+                await self._announce(conversation, asyncio.get_running_loop().time() + TURN_SECONDS)
+            except ChannelError as error:
+                logger.warning("conversationUpdate of %s: %s", conversation.id, error.message)
+            else:
+                return
+            await asyncio.sleep(pause)
 
     async def _announce(self, conversation: Conversation, deadline: float) -> None:
         """Tell the bot of members it has not heard of. One at a time, so that no activity overtakes its member."""
@@ -66,7 +76,7 @@ class Turns:
             members = self.store.unannounced(conversation.id)
             if members:
                 for update in self.identity.arrivals(conversation, members):
-                    update["id"] = self.store.next_activity_id(conversation.id)
+                    update["id"] = passing_id()
                     await self._tell(update, deadline)
                 self.store.announced(conversation.id, members)
         if not self.store.unannounced(conversation.id):
@@ -82,7 +92,17 @@ class Turns:
             logger.warning("%s in %s: %s", update["type"], update["conversation"]["id"], error.message)
 
     async def _post(self, activity: Activity, deadline: float) -> Any:
-        return await self.bot.post(activity, deadline - asyncio.get_running_loop().time())
+        """Post it once, or by a fault twice, as the Bot Service does when it missed the first answer."""
+        loop = asyncio.get_running_loop()
+        fault = self.faults.choose("turn", activity["conversation"]["id"])
+        if fault and fault.delay:
+            await asyncio.sleep(fault.delay)
+        answer = await self.bot.post(activity, deadline - loop.time())
+        if fault and fault.twice:
+            answer = await self.bot.post(activity, deadline - loop.time())
+        if fault and fault.status:
+            raise ChannelError(fault.status, fault.code or "ServiceError", fault.message)
+        return answer
 
     def _expected_replies(self, conversation: Conversation, question: Activity, answer: Any) -> None:
         """With deliveryMode expectReplies the replies come as the answer's body."""

@@ -24,8 +24,9 @@ async function grant() {
   const answer = await fetch('/page/token', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ user, channelId, conversationId: current.conversationId })
+    body: JSON.stringify({ user, channelId, conversationId: current.conversationId, fresh: Boolean(kept.fresh) })
   });
+  remember({ fresh: false });
   if (!answer.ok) throw new Error(`The channel gave no token: ${await answer.text()}`);
   return answer.json();
 }
@@ -90,7 +91,7 @@ function drawHeader() {
   byId('fresh').addEventListener('click', () => {
     const { conversations } = remembered();
     delete conversations[pair(user, channelId)];
-    remember({ conversations });
+    remember({ conversations, fresh: true });
     location.reload();
   });
   document.querySelectorAll('[data-show]').forEach(button =>

@@ -10,7 +10,7 @@ async def question(channel, bot):
     """A user's message as the bot got it."""
     conversation, token, _ = await channel.open()
     await channel.say(conversation, token, "hi")
-    return bot.of_type("message")[0]
+    return bot.of_type("message")[-1]
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ async def teams(channel, bot):
     """The same of a conversation that the bot sees as Teams."""
     conversation, token, _ = await channel.open("29:ann", channelId="msteams")
     await channel.say(conversation, token, "hi")
-    return bot.of_type("message")[0]
+    return bot.of_type("message")[-1]
 
 
 async def test_a_send_and_a_reply_are_shown(channel, bot, question):
@@ -157,6 +157,13 @@ async def test_teams_deletes(channel, bot, teams):
     status, body = await bot.call("PUT", teams, f"/activities/{sent['id']}", {"type": "message"})
     assert (status, body["error"]["code"]) == (404, "ActivityNotFound")
     assert (await bot.call("PUT", teams, f"/activities/{teams['id']}", {"type": "message"}))[0] == 403
+
+
+async def test_teams_refuses_large_messages(channel, bot, teams, question):
+    assert (await bot.say(teams, "x" * 40_000))[0] == 200
+    status, body = await bot.say(teams, "x" * 60_000)
+    assert (status, body["error"]["code"]) == (413, "MessageSizeTooBig")
+    assert (await bot.say(question, "x" * 60_000))[0] == 200
 
 
 async def test_teams_roster_knows_people_by_both_ids(bot, teams):

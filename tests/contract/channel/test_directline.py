@@ -131,6 +131,15 @@ async def test_a_bot_that_was_down_at_the_start_hears_of_its_members_later(chann
     assert [activity["type"] for activity in bot.received] == ["conversationUpdate", "message"]
 
 
+async def test_a_bot_that_comes_up_later_greets_without_being_asked(channel, bot):
+    port = int(bot.url.split(":")[2].split("/")[0])
+    await bot.stop()
+    await channel.open()
+    await asyncio.sleep(0.2)
+    await _start_on(bot, port)
+    assert len(await bot.heard("conversationUpdate")) == 1
+
+
 async def _start_on(bot, port):
     import aiohttp
     from aiohttp import web
@@ -154,8 +163,7 @@ async def test_a_message_goes_to_the_bot_and_is_shown_before_its_reply(channel, 
     assert [activity["text"] for activity in activities] == ["hi", "echo: hi"]
     assert isinstance(watermark, str)
     echo, reply = activities
-    assert echo["id"] == sent.body["id"] == f"{conversation}|{echo['id'].rpartition('|')[2]}"
-    assert len(echo["id"].rpartition("|")[2]) == 7
+    assert echo["id"] == sent.body["id"] == f"{conversation}|0000001"
     assert echo["channelData"] == {"clientActivityID": "c1"}
     assert echo["from"] == {"id": "dl_ann", "role": "user"}
     assert (reply["from"]["id"], reply["from"]["role"]) == ("bot", "bot")

@@ -32,7 +32,8 @@ async def texts(channel, question):
 
 
 @pytest.mark.parametrize(
-    "preset", [name for name, rule in PRESETS.items() if rule.get("status") and "html" not in rule]
+    "preset",
+    [name for name, rule in PRESETS.items() if rule.get("status") and "html" not in rule and "operations" not in rule],
 )
 async def test_presets_answer_their_status_and_code(channel, bot, question, preset):
     await fault(channel, preset=preset, times=1)
@@ -100,6 +101,19 @@ async def test_clients_can_be_struck_as_well(channel, bot, question):
     answer = await channel.say(question["conversation"]["id"], "the-secret", "x")
     assert (answer.status, answer.code) == (429, "TooManyRequests")
     assert answer.headers["Retry-After"] == "2"
+
+
+async def test_the_bot_can_be_posted_to_twice_and_a_client_told_a_timeout(channel, bot, question):
+    conversation = question["conversation"]["id"]
+    await fault(channel, preset="turn-twice", times=1)
+    assert (await channel.say(conversation, "the-secret", "again")).status == 200
+    first, second = bot.of_type("message")[-2:]
+    assert first == second
+    assert (await texts(channel, question)).count("again") == 1
+    await fault(channel, preset="turn-504", times=1)
+    answer = await channel.say(conversation, "the-secret", "late")
+    assert (answer.status, answer.code) == (504, "BotTimeout")
+    assert bot.of_type("message")[-1]["text"] == "late"
 
 
 @pytest.mark.parametrize(
