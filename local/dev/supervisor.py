@@ -59,7 +59,11 @@ class Supervisor:
             await asyncio.sleep(_RESTART_SECONDS)
             if self._stopping:
                 return
-            self._children[program.name] = await Child.start(program, self._console)
+            try:
+                self._children[program.name] = await Child.start(program, self._console)
+            except OSError as error:
+                self._fail(f"{program.name} cannot be started again: {error}.")
+                return
             if self._stopping:
                 self._children[program.name].kill()
 
