@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -39,10 +40,27 @@ class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
     attachment_hosts: tuple[str, ...] = ()
 
 
+class MessagingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """SMS and e-mail: who sends, and through which service. With an SMTP host e-mail goes there, else to Azure."""
+
+    acs_endpoint: str = ""
+    acs_key: str = ""  # empty: a managed identity
+    sms_from: str = ""
+    sms_max_segments: int = 0  # 0: whatever the service takes
+    email_from: str = ""
+    email_wait_seconds: int = 10
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_starttls: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the app reads from its environment."""
 
     bot: BotSettings
+    messaging: MessagingSettings = MessagingSettings()
     in_azure: bool
     tables_connection: str
     tables_endpoint: str = ""
@@ -62,6 +80,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     storage = environ.get("AzureWebJobsStorage", "")
     return Settings(
         bot=_bot(environ, in_azure),
+        messaging=_messaging(environ, in_azure),
         in_azure=in_azure,
         tables_connection=_development(environ.get("TABLES_CONNECTION_STRING") or storage),
         tables_endpoint=environ.get("AzureWebJobsStorage__tableServiceUri", ""),
@@ -106,6 +125,56 @@ def _bot(environ: Mapping[str, str], in_azure: bool) -> BotSettings:
     )
 
 
+def _messaging(environ: Mapping[str, str], in_azure: bool) -> MessagingSettings:
+    endpoint, key = _acs(environ, in_azure)
+    port = _integer(environ, "SMTP_PORT", 587)
+    if not 0 < port < 65536:
+        raise ConfigurationError(f"SMTP_PORT is {port}: give a port, 587 in most places.")
+    if bool(environ.get("SMTP_USER")) != bool(environ.get("SMTP_PASSWORD")):
+        raise ConfigurationError("SMTP_USER and SMTP_PASSWORD go together: set both, or neither.")
+    return MessagingSettings(
+        acs_endpoint=endpoint,
+        acs_key=key,
+        sms_from=environ.get("SMS_FROM", "").strip(),
+        sms_max_segments=_integer(environ, "SMS_MAX_SEGMENTS", 0),
+        email_from=environ.get("EMAIL_FROM", "").strip(),
+        email_wait_seconds=_integer(environ, "EMAIL_WAIT_SECONDS", 10),
+        smtp_host=environ.get("SMTP_HOST", "").strip(),
+        smtp_port=port,
+        smtp_user=environ.get("SMTP_USER", ""),
+        smtp_password=environ.get("SMTP_PASSWORD", ""),
+        # Port 465 speaks TLS from the first byte.
+        smtp_starttls=_boolean(environ, "SMTP_STARTTLS", default=port != 465),
+    )
+
+
+def _acs(environ: Mapping[str, str], in_azure: bool) -> tuple[str, str]:
+    """Endpoint and key of Azure Communication Services; the SDK's own parser would make every endpoint https."""
+    connection = environ.get("ACS_CONNECTION_STRING", "").strip()
+    if connection:
+        pairs = (part.partition("=") for part in connection.split(";") if part.strip())
+        parts = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        endpoint, key, name = parts.get("endpoint", ""), parts.get("accesskey", ""), "ACS_CONNECTION_STRING"
+        if not endpoint or not _is_base64(key):
+            raise ConfigurationError("ACS_CONNECTION_STRING is malformed: give endpoint=https://…;accesskey=….")
+    else:
+        endpoint, key, name = environ.get("ACS_ENDPOINT", "").strip(), "", "ACS_ENDPOINT"
+    if not endpoint:
+        return "", ""
+    url = urlsplit(endpoint)
+    plain = url.scheme == "http" and url.hostname in {"localhost", "127.0.0.1", "::1"} and not in_azure and key
+    if not url.hostname or not (url.scheme == "https" or plain) or url.path.strip("/") or url.query:
+        raise ConfigurationError(f"{name} needs an endpoint such as https://my-resource.communication.azure.com.")
+    return f"{url.scheme}://{url.netloc}", key
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
+
+
 def _signing_key(environ: Mapping[str, str], in_azure: bool) -> str:
     key = environ.get("SIGNING_KEY", "")
     if len(key) < 32 or (in_azure and key == SAMPLE_SIGNING_KEY):
@@ -134,11 +203,11 @@ def _url(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _boolean(environ: Mapping[str, str], name: str) -> bool:
+def _boolean(environ: Mapping[str, str], name: str, *, default: bool = False) -> bool:
     value = environ.get(name, "").strip().lower()
     if value not in {"", "0", "1", "true", "false"}:
         raise ConfigurationError(f"{name} is {value!r}: give true or false.")
-    return value in {"1", "true"}
+    return value in {"1", "true"} if value else default
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int) -> int:
