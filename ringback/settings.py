@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ringback.delivery.pace import Window, parse_windows
 from ringback.errors import ConfigurationError
 
 # Set by the platform on every plan of Azure Functions; Core Tools sets neither.
@@ -22,6 +23,9 @@ DEVELOPMENT_STORAGE = (
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
 )
+# Teams' limits for a bot: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit
+APP_WINDOWS = "50/1"
+CONVERSATION_WINDOWS = "7/1,8/2,60/30,1800/3600"
 SAMPLE_SIGNING_KEY = "for-local-use-only-choose-your-own-in-azure"
 
 
@@ -56,11 +60,20 @@ class MessagingSettings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_starttls: bool = True
 
 
+class ThrottleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast the bot may send: to all of a tenant, and to one conversation; `block` slots are taken ahead."""
+
+    app: tuple[Window, ...] = parse_windows(APP_WINDOWS, "")
+    conversation: tuple[Window, ...] = parse_windows(CONVERSATION_WINDOWS, "")
+    block: int = 8
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the app reads from its environment."""
 
     bot: BotSettings
     messaging: MessagingSettings = MessagingSettings()
+    throttle: ThrottleSettings = ThrottleSettings()
     in_azure: bool
     tables_connection: str
     tables_endpoint: str = ""
@@ -81,6 +94,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(
         bot=_bot(environ, in_azure),
         messaging=_messaging(environ, in_azure),
+        throttle=_throttle(environ),
         in_azure=in_azure,
         tables_connection=_development(environ.get("TABLES_CONNECTION_STRING") or storage),
         tables_endpoint=environ.get("AzureWebJobsStorage__tableServiceUri", ""),
@@ -173,6 +187,16 @@ def _is_base64(text: str) -> bool:
         return bool(base64.b64decode(text, validate=True))
     except ValueError:
         return False
+
+
+def _throttle(environ: Mapping[str, str]) -> ThrottleSettings:
+    return ThrottleSettings(
+        app=parse_windows(environ.get("THROTTLE_APP") or APP_WINDOWS, "THROTTLE_APP"),
+        conversation=parse_windows(
+            environ.get("THROTTLE_CONVERSATION") or CONVERSATION_WINDOWS, "THROTTLE_CONVERSATION"
+        ),
+        block=max(0, _integer(environ, "THROTTLE_BLOCK", 8)),
+    )
 
 
 def _signing_key(environ: Mapping[str, str], in_azure: bool) -> str:

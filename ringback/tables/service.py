@@ -17,6 +17,9 @@ OPERATIONS = "operations"
 OPEN_OPERATIONS = "openoperations"
 REFERENCES = "references"
 LEDGER = "ledger"
+NOTIFICATIONS = "notifications"
+DEAD_LETTERS = "deadletters"
+THROTTLE = "throttle"
 FILES = "files"
 
 
