@@ -14,6 +14,7 @@ from azure.functions.meta import Datum, get_binding_registry
 from local.host import failures, history, ids, jsontext
 from local.host.call_http import HttpCaller, HttpCallError
 from local.host.functions import Function
+from local.host.outputs import Outputs
 from local.host.playback import HTTP_ACTIVITY, UnknownNameError
 from local.host.records import Task
 from local.host.services import Services
@@ -25,8 +26,9 @@ Post = Callable[[Task, str], None]
 class ActivityWorkers:
     """At most `limit` sync and `limit` async activities run at a time; the others wait in order."""
 
-    def __init__(self, services: Services, loop: asyncio.AbstractEventLoop, post: Post) -> None:
+    def __init__(self, services: Services, outputs: Outputs, loop: asyncio.AbstractEventLoop, post: Post) -> None:
         self._services = services
+        self._outputs = outputs
         self._loop = loop
         self._limit = max(1, services.settings.max_activities)
         self._post = post
@@ -37,11 +39,14 @@ class ActivityWorkers:
         self._lock = threading.Lock()
         self._waiting: deque[Task] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._unfinished = 0
 
     def submit(self, task: Task) -> None:
         """Start an activity, or queue it. From any thread; returns at once."""
+        with self._lock:
+            self._unfinished += 1
         function = self._services.registry.activities.get(task.name.lower())
-        if function is not None and not function.is_async:
+        if function is not None and not function.is_async and not function.outputs:
             self._submit_sync(task, function)
         else:
             self._loop.call_soon_threadsafe(self._submit_async, task)
@@ -76,7 +81,7 @@ class ActivityWorkers:
             if item is None:
                 return
             task, function = item
-            self._post(task, self._ran(task, lambda: self._call_sync(task, function)))  # noqa: B023 - called at once
+            self._finish(task, self._ran(task, lambda: self._call_sync(task, function)))  # noqa: B023 - called at once
 
     def _call_sync(self, task: Task, function: Function) -> str | None:
         return encoded(self._services.invoker.call_here(function, decoded(task)))
@@ -91,6 +96,11 @@ class ActivityWorkers:
 
     def _failed(self, task: Task, reason: str, details: str) -> str:
         return history.text(history.task_failed(self._services.clock.micros(), task.number, reason, details))
+
+    def _finish(self, task: Task, event: str) -> None:
+        self._post(task, event)
+        with self._lock:
+            self._unfinished -= 1
 
     # -- async
 
@@ -119,7 +129,7 @@ class ActivityWorkers:
             event = self._failed(task, *failures.activity_failure(task.name, error))
         else:
             event = history.text(history.task_completed(self._services.clock.micros(), task.number, result))
-        self._post(task, event)
+        self._finish(task, event)
 
     async def _answer(self, task: Task) -> str | None:
         if task.name == HTTP_ACTIVITY:
@@ -127,8 +137,13 @@ class ActivityWorkers:
         function = self._services.registry.activities.get(task.name.lower())
         if function is None:
             raise UnknownNameError(self._services.registry.unknown(task.name, "activityTrigger"))
-        returned, _ = await self._services.invoker.call(function, decoded(task), f"activity {ids.guid()}")
-        return encoded(returned)
+        returned, outs = await self._services.invoker.call(function, decoded(task), f"activity {ids.guid()}")
+        result = encoded(returned)
+        await self._outputs.deliver(function, None, outs)
+        return result
+
+    def is_idle(self) -> bool:
+        return self._unfinished == 0
 
 
 def decoded(task: Task) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from local.host import ids, jsontext, trigger_data
+from local.host.client import Client
 from local.host.functions import Function
 from local.host.http_errors import ApiError, empty, json_response
 from local.host.keys import Keys, Level
@@ -23,10 +24,11 @@ VERSION = "4.1000.0.0"
 
 
 class AdminApi:
-    """`base` answers `http://host:port`; `moved` handles `/admin/clock`, where there is a test clock."""
+    """`clock_handler` answers `/admin/clock`, where there is a test clock."""
 
-    def __init__(self, services: Services, keys: Keys, deliver: Callable[..., Any]) -> None:
+    def __init__(self, services: Services, keys: Keys, client: Client, deliver: Callable[..., Any]) -> None:
         self._services = services
+        self._client = client
         self._keys = keys
         self._deliver = deliver
         self._id = ids.hex_id()
@@ -46,6 +48,8 @@ class AdminApi:
             return empty(401)
         if parts == ["functions"] and request.method == "GET":
             return json_response([_described(f) for f in self._services.registry.functions.values()])
+        if parts == ["instances"] and request.method == "DELETE":
+            return json_response({"instancesDeleted": self._client.clear()})
         if parts == ["clock"] and self.clock_handler is not None:
             response: web.Response = await self.clock_handler(request)
             return response

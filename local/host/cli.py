@@ -50,9 +50,9 @@ async def _run(options: Options, log: Log) -> int:
     for warning in warnings + host_settings.warnings:
         log.warning(warning)
     capture_user_logging(log)
-    host = runtime.Runtime(options, host_settings, log)
+    host = runtime.Runtime(options, host_settings, runtime.load_app(options), log)
     try:
-        await host.start(runtime.load_app(options))
+        await host.start()
         await ending.wait()
         log.line("Host stopping")
     finally:

@@ -86,6 +86,10 @@ class Client:
         self._store.send(entity_id, history.text(event))
         self._engine.wake([entity_id])
 
+    def clear(self) -> int:
+        """Remove every instance that has not ended; returns how many."""
+        return self.queries.clear_open()
+
     def _send(self, instance: Instance, event: history.Event) -> None:
         self._store.send(instance.id, history.text(event))
         self._engine.wake([instance.id])

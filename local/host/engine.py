@@ -84,6 +84,22 @@ class Engine:
             if self._ready and len(stuck) >= len(self._threads) and len(self._threads) < self._limit:
                 self._add_thread()
 
+    def forget_replays(self) -> None:
+        """The app's code has changed: what was kept of running orchestrators no longer counts."""
+
+    def next_due(self) -> int | None:
+        """When the next timer is due, in microseconds."""
+        return self._next_timer
+
+    def clock_moved(self) -> None:
+        self.timers_changed()
+
+    def is_idle(self) -> bool:
+        """Is there no turn to run, none running, no activity unfinished?"""
+        with self._changed:
+            resting = not (self._ready or self._busy or self._results)
+        return resting and (self.workers is None or self.workers.is_idle())
+
     # -- threads
 
     def _add_thread(self) -> None:

@@ -13,6 +13,7 @@ from local.host.functions import Function, Registry
 from local.host.http_errors import empty
 from local.host.invocation import Invoker
 from local.host.keys import Keys, Level
+from local.host.outputs import Outputs
 from local.host.routes import Route, compile_route
 
 LEVELS = {"anonymous": Level.ANONYMOUS, "function": Level.FUNCTION, "admin": Level.ADMIN}
@@ -33,8 +34,9 @@ class Door:
 
 
 class HttpTriggers:
-    def __init__(self, registry: Registry, invoker: Invoker, keys: Keys, prefix: str) -> None:
+    def __init__(self, registry: Registry, invoker: Invoker, outputs: Outputs, keys: Keys, prefix: str) -> None:
         self._invoker = invoker
+        self._outputs = outputs
         self._keys = keys
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self.doors: list[Door] = []
@@ -62,6 +64,7 @@ class HttpTriggers:
         trigger = get_binding_registry().get("httpTrigger").decode(datum, trigger_metadata=None)
         try:
             returned, outs = await self._invoker.call(function, trigger)
+            await self._outputs.deliver(function, returned, outs)
             return _response(function, returned, outs)
         except Exception:  # noqa: BLE001 - logged by the invoker; the caller learns no more, as in the real host
             return empty(500)

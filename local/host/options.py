@@ -18,6 +18,8 @@ class Options:
     enable_auth: bool = False
     verbose: bool = False
     end_with_parent: bool = False
+    reload: bool = False
+    test_clock: bool = False
 
 
 def parse(arguments: list[str]) -> Options:
@@ -33,6 +35,8 @@ def parse(arguments: list[str]) -> Options:
     start.add_argument("--state", type=Path, help="folder that keeps everything (default: APP/.local/host)")
     start.add_argument("--enable-auth", action="store_true", help="ask for keys, as Azure does")
     start.add_argument("--verbose", action="store_true", help="more lines in the log")
+    start.add_argument("--reload", action="store_true", help="load the app again when one of its files changes")
+    start.add_argument("--test-clock", action="store_true", help="time stands still until POST /admin/clock moves it")
     start.add_argument("--end-with-parent", action="store_true", help="end when standard input closes")
     given = parser.parse_args(arguments)
     app = given.app.resolve()
@@ -44,4 +48,6 @@ def parse(arguments: list[str]) -> Options:
         enable_auth=given.enable_auth,
         verbose=given.verbose,
         end_with_parent=given.end_with_parent,
+        reload=given.reload,
+        test_clock=given.test_clock,
     )

@@ -77,6 +77,14 @@ class Queries:
                 erase(run, instance_id)
         return len(found)
 
+    def clear_open(self) -> int:
+        """Remove the instances that have not ended; returns how many."""
+        with self._database.transaction() as run:
+            found = run(f"SELECT id FROM instances WHERE NOT {FINAL_SQL}").fetchall()  # noqa: S608
+            for (instance_id,) in found:
+                erase(run, instance_id)
+        return len(found)
+
     def open_instances(self, limit: int) -> list[Instance]:
         """Instances that have not ended, the oldest first."""
         rows = self._database.rows(

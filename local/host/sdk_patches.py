@@ -1,8 +1,8 @@
 """What is replaced inside azure-functions-durable 1.7, in this process only, because it is slow.
 
 `dateutil.parser.parse` on every event's Timestamp is nine tenths of a replay. Times that this host wrote are read by
-`fromisoformat`; anything else still goes to the parser that was there. And every replay makes a new namedtuple class, of
-the same fields each time.
+`fromisoformat`; anything else still goes to the parser that was there. And every replay makes a new namedtuple class,
+of the same fields each time.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from local.host import trigger_data
-from local.host.clock import Clock, from_micros, parse
+from local.host.clock import Clock, from_micros, parse, to_micros
 from local.host.database import Database
 from local.host.functions import Function
 from local.host.log import Log
@@ -78,14 +78,24 @@ class TimerTriggers:
         self._log = log
         self._deliver = deliver
         self._tasks: list[asyncio.Task[None]] = []
-        self._moved = asyncio.Event()
+        self._moved = {function.name: asyncio.Event() for function, _ in self._plans}
+        self._upcoming: dict[str, dt.datetime] = {}
+        """When each function that waits will run; one that runs has none."""
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._follow(function, schedule)) for function, schedule in self._plans]
 
+    def next_due(self) -> int | None:
+        return min((to_micros(moment) for moment in self._upcoming.values()), default=None)
+
     def clock_moved(self) -> None:
-        self._moved.set()
+        for moved in self._moved.values():
+            moved.set()
+
+    def is_idle(self) -> bool:
+        """Do all wait for their next time?"""
+        return len(self._upcoming) == len(self._plans)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -103,18 +113,21 @@ class TimerTriggers:
         upcoming = schedule.after(max(now, self._clock.now()))
         while True:
             self._remember(function, last, upcoming)
-            await self._sleep_until(upcoming)
+            await self._sleep_until(function, upcoming)
             last = await self._run(function, schedule, last, upcoming, past_due=False)
             upcoming = schedule.after(max(upcoming, self._clock.now() - TOLERANCE))
 
-    async def _sleep_until(self, moment: dt.datetime) -> None:
+    async def _sleep_until(self, function: Function, moment: dt.datetime) -> None:
+        moved = self._moved[function.name]
+        self._upcoming[function.name] = moment
         while (left := (moment - self._clock.now()).total_seconds()) > 0:
-            self._moved.clear()
+            moved.clear()
             try:
                 # A bounded sleep notices a machine that was asleep, and a clock that was set.
-                await asyncio.wait_for(self._moved.wait(), None if self._clock.is_frozen else min(left, 60))
+                await asyncio.wait_for(moved.wait(), None if self._clock.is_frozen else min(left, 60))
             except asyncio.TimeoutError:
                 continue
+        del self._upcoming[function.name]
 
     async def _run(
         self, function: Function, schedule: Schedule, last: dt.datetime | None, at: dt.datetime, *, past_due: bool

@@ -1,0 +1,120 @@
+"""What makes a developer's day: hot reload, a clock to move, what is left over shown at start."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from tests.contract.host.harness import APPS, Host
+
+SOURCE = """
+import azure.durable_functions as df
+import azure.functions as func
+import words
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+@app.route(route="word")
+def word(req: func.HttpRequest) -> str:
+    return words.WORD
+
+
+@app.orchestration_trigger(context_name="context")
+def flow(context):
+    result = yield context.call_activity("say", None)
+    return result
+
+
+@app.activity_trigger(input_name="nothing")
+def say(nothing):
+    return words.WORD
+"""
+
+
+def test_reload(hosts: list[Host], tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    (app / "function_app.py").write_text(SOURCE)
+    (app / "words.py").write_text("WORD = 'one'\n")
+    host = Host(app, tmp_path / "state", "--reload").start()
+    hosts.append(host)
+    assert host.call("GET", "/api/word").text == "one"
+    (app / "words.py").write_text("WORD = 'three'\n")
+    assert said(host, "three")
+    assert host.wait_for(host.start_instance("flow"))["output"] == "three"
+    (app / "words.py").write_text("WORD = broken\n")
+    time.sleep(1.2)
+    assert host.call("GET", "/api/word").text == "three"
+    assert "words.py:1: NameError" in host.log_text()
+    (app / "words.py").write_text("WORD = 'fourteen'\n")
+    assert said(host, "fourteen")
+
+
+def said(host: Host, word: str) -> bool:
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        if host.call("GET", "/api/word").text == word:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_unfinished_instances_are_shown_and_cleared_by_one_command(hosts: list[Host], tmp_path: Path) -> None:
+    host = Host(APPS / "patterns", tmp_path / "state").start()
+    hosts.append(host)
+    for number in range(7):
+        host.start_instance("ask_approval", f"left-{number}", 3600)
+    host.kill()
+    again = Host(host.app, host.state)
+    again.log.unlink()
+    hosts.append(again.start())
+    log = again.log_text()
+    assert "7 unfinished instances" in log
+    assert "ask_approval left-0: " in log
+    assert "… and 2 more" in log
+    command = next(line for line in log.splitlines() if "curl -X DELETE" in line)
+    path = command.split("'")[1].replace("localhost", "127.0.0.1")
+    assert again.call("DELETE", path).json == {"instancesDeleted": 7}
+    assert again.status("left-0") == {}
+
+
+def test_the_clock_moves_over_days_in_milliseconds(hosts: list[Host], tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    shutil.copytree(Path(__file__).parent / "apps" / "calendar", app)
+    host = Host(app, tmp_path / "state", "--test-clock").start()
+    hosts.append(host)
+    start = host.call("POST", "/admin/clock", {"now": "2031-01-01T00:00:00Z"}).json
+    assert start == {"now": "2031-01-01T00:00:00.000000Z", "settled": True}
+    mornings = host.call("GET", "/api/mornings").json
+    host.start_instance("three_days", "trip")
+    host.wait_for("trip", "Running")
+    begun = time.monotonic()
+    moved = host.call("POST", "/admin/clock", {"advance": "5.00:00:00"}).json
+    assert time.monotonic() - begun < 5
+    assert moved == {"now": "2031-01-06T00:00:00.000000Z", "settled": True}
+    status = host.wait_for("trip")
+    assert status["output"] == ["2031-01-02T00:00:00+00:00", "2031-01-03T00:00:00+00:00", "2031-01-04T00:00:00+00:00"]
+    assert status["lastUpdatedTime"] == "2031-01-04T00:00:00Z"
+    assert host.call("GET", "/api/mornings").json == mornings + 5
+
+
+def test_the_clock_stays_where_it_is_without_being_moved_and_over_a_restart(hosts: list[Host], tmp_path: Path) -> None:
+    host = Host(Path(__file__).parent / "apps" / "calendar", tmp_path / "state", "--test-clock").start()
+    hosts.append(host)
+    now = host.call("POST", "/admin/clock", {"now": "2040-01-01T00:00:00Z"}).json["now"]
+    time.sleep(0.05)
+    assert host.call("GET", "/admin/clock").json["now"] == now
+    assert host.call("POST", "/admin/clock", {"now": "2030-01-01T00:00:00Z"}).status == 400
+    assert host.call("POST", "/admin/clock", {"advance": -1}).status == 400
+    assert host.call("POST", "/admin/clock", {}).status == 400
+    host.kill()
+    again = Host(host.app, host.state, "--test-clock").start()
+    hosts.append(again)
+    assert again.call("GET", "/admin/clock").json["now"] == now
+
+
+def test_without_a_test_clock_there_is_none_to_move(doors: Host) -> None:
+    assert doors.call("POST", "/admin/clock", {"advance": 1}).status == 404
