@@ -16,10 +16,10 @@ from local.channel.context import DEFAULT_SECRET
 
 DEFAULT_CHANNEL = "http://127.0.0.1:3978"
 EPILOG = """\
-In the chat: type a message, or the number of a button. /file PATH sends a file, /say TEXT sends TEXT even if it is a
-number, /quit ends. With --say or --file the chat is a script: they are done in their order, each after the answer to
-the one before, then answers are shown for --wait seconds. Exit status 1: something was refused, or --until did not
-come.
+In the chat: type a message, or the number of a button of the newest message that has buttons. /file PATH sends a file,
+/say TEXT sends TEXT even if it is a number, /quit ends. With --say or --file the chat is a script: they are done in
+their order, each after the answer to the one before, then answers are shown for --wait seconds. Exit status 1:
+something was refused, or --until did not come.
 """
 
 

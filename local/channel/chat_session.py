@@ -100,7 +100,6 @@ class Session:
         elif step.text.isascii() and step.text.isdigit() and 0 < int(step.text) <= len(self.choices):
             await self._press(self.choices[int(step.text) - 1])
         else:
-            self.choices = []
             await self.client.post({"text": step.text.removeprefix("/say ")})
 
     async def _press(self, choice: Choice) -> None:
@@ -110,7 +109,6 @@ class Session:
         activity = dict(choice.activity)
         if choice.inputs:
             activity["value"] = {**activity.get("value", {}), **await self._answers(choice.inputs)}
-        self.choices = []
         await self.client.post(activity)
 
     async def _answers(self, inputs: tuple[Activity, ...]) -> dict[str, str]:
@@ -149,9 +147,9 @@ class Session:
         drawn = draw(activity)
         if self.as_json:
             print(msgspec.json.encode(activity).decode(), flush=True)
-        first = len(self.choices) + 1
-        self.choices += drawn.choices
-        lines = drawn.lines + [f"  [{first + index}] {each.title}" for index, each in enumerate(drawn.choices)]
+        # Numbers are those of the newest message that has buttons.
+        self.choices = drawn.choices or self.choices
+        lines = drawn.lines + [f"  [{number}] {each.title}" for number, each in enumerate(drawn.choices, 1)]
         if not self.as_json and lines:
             print("\n".join([f"bot: {lines[0]}", *(f"     {line}" for line in lines[1:])]), flush=True)
         if self.until and self.until in "\n".join(lines):

@@ -44,7 +44,10 @@ def draw(activity: Activity) -> Drawn:
         _attachment(attachment, drawn)
     suggested = activity.get("suggestedActions")
     if isinstance(suggested, dict):
-        drawn.choices += [_button(action) for action in _dicts(suggested.get("actions"))]
+        # Bots offer the same on the card and below it: one number is enough.
+        titles = {choice.title for choice in drawn.choices}
+        offered = [_button(action) for action in _dicts(suggested.get("actions"))]
+        drawn.choices += [choice for choice in offered if choice.title not in titles]
     return drawn
 
 

@@ -90,6 +90,14 @@ def test_suggested_actions(action, sent):
     assert (choice.title, choice.activity) == ("T", sent)
 
 
+def test_what_the_card_offers_is_not_offered_twice():
+    shown = card(actions=[{"type": "Action.Submit", "title": "Go", "data": {}}])
+    shown["suggestedActions"] = {
+        "actions": [{"type": "imBack", "title": title, "value": title} for title in ("Go", "Stop")]
+    }
+    assert [choice.title for choice in draw(shown).choices] == ["Go", "Stop"]
+
+
 def test_hero_cards_and_files():
     hero = {
         "contentType": "application/vnd.microsoft.card.hero",
