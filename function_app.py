@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import activities.analyze_file
 import azure.durable_functions as df
 
+import activities.analyze_file
 import activities.delivery
 import activities.external_job
 import activities.operations
