@@ -175,6 +175,7 @@ def report(load: Load, memory: list[float], spent: float, arguments: argparse.Na
     print(
         f"  memory of the channel: {settled:.0f} MB after warm-up, {last:.0f} MB at the end (of {len(memory)} samples)"
     )
+    print("  MB over time: " + " ".join(f"{each:.0f}" for each in memory[:: max(1, len(memory) // 12)]))
     return not lost and not doubled and not load.failures and last < settled * 1.1 + 5
 
 
