@@ -7,8 +7,10 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.cancellation import CANCELLED, cancel_marked
+from ringback.channels.registry import connector_sender
 from ringback.operations.desk import OperationsDesk
 from ringback.operations.engine import DurableClientEngine
+from ringback.operations.progress import show_progress
 from ringback.tables.operations import OperationTable
 from ringback.tables.service import tables
 
@@ -29,6 +31,15 @@ async def ask_user(payload: dict[str, Any], client: Any) -> dict[str, Any]:
     await desk.table.mark(identity, waiting=waiting)
     await desk.tell(row, f"{identity}-{waiting['event']}", payload["content"])
     return {"asked": row.user is not None}
+
+
+@bp.activity_trigger(input_name="payload")
+async def update_message(payload: dict[str, Any]) -> dict[str, Any]:
+    """Put new content in the place of the operation's first answer; what the channel refuses stays as it was."""
+    row = await OperationTable(tables()).get(payload["operation_id"])
+    if row is not None:
+        await show_progress(row, payload["content"], tables(), connector_sender())
+    return {}
 
 
 @bp.activity_trigger(input_name="payload")

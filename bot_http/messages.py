@@ -17,8 +17,9 @@ from ringback.bot.messages import Message
 from ringback.channels.registry import connector_sender
 from ringback.operations.desk import OperationsDesk
 from ringback.operations.engine import DurableClientEngine
+from ringback.operations.progress import EDITABLE_CHANNELS, show_progress
 from ringback.settings import settings
-from ringback.tables.operations import OperationTable
+from ringback.tables.operations import OperationRow, OperationTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import tables
 
@@ -49,7 +50,8 @@ async def messages(req: func.HttpRequest, client: Any) -> func.HttpResponse:
         inbound = inbound_of(context)
         await remember(inbound, client)
         for message in await respond(inbound, client):
-            await reply(context, message)
+            [sent] = await reply(context, message)
+            await note_message(inbound, message, sent)
 
     invoked = await adapter().process(req.headers.get("Authorization") or "", decode_body(req.get_body()), on_turn)
     if invoked is None:
@@ -67,11 +69,23 @@ async def remember(inbound: Inbound, client: Any) -> None:
     await client.signal_entity(entity, "remember", msgspec.to_builtins(reference))
 
 
+async def note_message(inbound: Inbound, message: Message, sent: str | None) -> None:
+    """Keep the id of the message that shows an operation's progress, where the channel can change it later."""
+    operation = message.get("channelData", {}).get("operationId")
+    if operation and sent and inbound.reference.channel_id in EDITABLE_CHANNELS:
+        await OperationTable(tables()).mark(operation, message_id=sent)
+
+
 async def respond(inbound: Inbound, client: Any) -> list[Message]:
     """What to say in this turn."""
     if inbound.type == "invoke":
         return [{"type": "invokeResponse", "value": {"status": NOT_IMPLEMENTED}}]
-    dialogue = Dialogue(OperationsDesk(OperationTable(tables()), DurableClientEngine(client)), settings())
+    desk = OperationsDesk(OperationTable(tables()), DurableClientEngine(client))
+
+    async def show(row: OperationRow, content: Message) -> None:
+        await show_progress(row, content, tables(), connector_sender())
+
+    dialogue = Dialogue(desk, settings(), show)
     if inbound.type == "conversationUpdate":
         return [dialogue.greet()] if await _came_in(inbound) else []
     return await dialogue.respond(inbound)

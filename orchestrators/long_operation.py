@@ -39,15 +39,18 @@ def long_operation(context: df.DurableOrchestrationContext) -> Steps:
         result = yield from _result(op, operation)
     except OperationCancelledError:
         op.show(state="cancelled", text="cancelled")
+        yield from op.refresh()
         content = messages.cancelled(operation, op.id, label, CATALOGUE)
         yield _finish(context, "cancelled", "It was cancelled.", content)
         return {"state": "cancelled"}
     except OperationFailedError as error:
         reason = str(error)
         op.show(state="failed", text=reason)
+        yield from op.refresh()
         yield _finish(context, "failed", reason, messages.failed(operation, op.id, label, reason, CATALOGUE))
         raise
     op.show(state="succeeded", percent=100, text="done")
+    yield from op.refresh()
     yield _finish(context, "succeeded", result.text, messages.succeeded(operation, op.id, result, CATALOGUE))
     return {"state": "succeeded", "result": {"text": result.text, "data": result.data}}
 

@@ -18,6 +18,7 @@ import msgspec
 
 from ringback.bot import messages
 from ringback.ids import short_id
+from ringback.operations.answers import read_progress
 from ringback.operations.operation import (
     CANCEL_EVENT,
     Decision,
@@ -48,6 +49,7 @@ class DurableOp:
         self._deadline: datetime = context.current_utc_datetime + operation.deadline
         self._waits: dict[str, list[Any]] = {}
         self._approvals = 0
+        self._shown: Status | None = None
         self.status = Status(operation=operation.name, state="running", percent=0, step="", text="starting")
         self.show()
 
@@ -72,8 +74,22 @@ class DurableOp:
     def progress(self, percent: int, text: str) -> None:
         self.show(percent=max(0, min(100, int(percent))), text=text)
 
+    def refresh(self) -> Steps:
+        """Bring the progress shown in the chat up to date, where the channel can change a message.
+
+        Never between two waits for one event: what comes while no wait is open may be lost (docs/durable-rules.md).
+        """
+        seen = msgspec.structs.replace(self.status, step="")
+        if not self._start.editable or seen == self._shown:
+            return
+        self._shown = seen
+        content = messages.progress(self._operation.title, self.id, seen.state, seen.percent, seen.text)
+        with suppress(Exception):  # the SDK raises nothing narrower; an old picture is no reason to fail
+            yield self._context.call_activity("update_message", {"operation_id": self.id, "content": content})
+
     def step(self, activity: str, payload: dict[str, Any] | None = None, *, retry: Retry = DEFAULT_RETRY) -> Steps:
         self._begin_step(activity)
+        yield from self.refresh()
         try:
             result = yield self._call(activity, payload or {}, retry)
         except Exception as error:
@@ -96,6 +112,7 @@ class DurableOp:
             if span is not None:
                 done = first * (span.end - span.start) // len(payloads)
                 self.progress(span.start + done, span.text)
+            yield from self.refresh()
             window = [self._call(activity, payload, retry) for payload in payloads[first : first + width]]
             try:
                 answers = yield self._context.task_all(window)
@@ -224,19 +241,6 @@ def event_value(data: Any) -> Any:
     return data
 
 
-def read_progress(value: Any) -> tuple[int | None, str | None]:
-    """(percent, text) of a posted progress: a number, a text, or an object with percent and text."""
-    if isinstance(value, dict):
-        percent = read_progress(value.get("percent"))[0]
-        return percent, value.get("text") if isinstance(value.get("text"), str) else None
-    if isinstance(value, str):
-        number = value.strip().rstrip("%").strip()
-        return (int(float(number)), None) if number.replace(".", "", 1).isdigit() else (None, value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:  # noqa: PLR0124  NaN
-        return int(max(0, min(100, value))), None
-    return None, None
-
-
 def failure_reason(error: Exception) -> str:
     """What an activity raised, without the engine's and Python's words around it.
 
@@ -257,4 +261,4 @@ def _text(value: Any) -> str:
 
 def names_called(operations: Iterable[Operation]) -> set[str]:
     """Every activity that an operation can reach through `Op`."""
-    return {"ask_user", *(name for operation in operations for name in operation.activities)}
+    return {"ask_user", "update_message", *(name for operation in operations for name in operation.activities)}

@@ -19,8 +19,10 @@ from ringback.bot.messages import Message
 from ringback.errors import AuthorizationError, NotFoundError, TooLargeError
 from ringback.ids import digest, operation_id, owner_of
 from ringback.operations import catalogue
+from ringback.operations.answers import read_progress
 from ringback.operations.desk import OperationsDesk, View
 from ringback.operations.operation import Operation
+from ringback.operations.progress import EDITABLE_CHANNELS
 from ringback.operations.tokens import page_token, read_job_token
 from ringback.settings import Settings
 from ringback.tables.operations import OperationRow
@@ -35,15 +37,18 @@ HELP_WORDS = {"help", "?", "/help", "what can you do", "commands"}
 STATUS_WORDS = {"status", "progress", "how far", "how far is it", "how is it going", "what are you doing"}
 COMMAND = re.compile(r"/?(cancel|abort|retry|try again|approve|reject)\b[:\s]*(.*)", re.IGNORECASE | re.DOTALL)
 
+# Brings the message that shows an operation's progress up to date.
+Show = Callable[[OperationRow, Message], Awaitable[None]]
 Handler = Callable[["Dialogue", Inbound, str], Awaitable[Message]]
 
 
 class Dialogue:
     """Answers one person's activities."""
 
-    def __init__(self, desk: OperationsDesk, config: Settings) -> None:
+    def __init__(self, desk: OperationsDesk, config: Settings, show: Show) -> None:
         self._desk = desk
         self._config = config
+        self._show = show
 
     async def respond(self, inbound: Inbound) -> list[Message]:
         """The messages to send back in this turn; none for what needs no words."""
@@ -128,6 +133,7 @@ class Dialogue:
             user=reference.user_key,
             conversation=reference.key,
             created_at=datetime.now(timezone.utc),
+            editable=reference.channel_id in EDITABLE_CHANNELS,
         )
         if len(await self._desk.table.of_owner(reference.user_key, open_only=True)) >= MAX_OPEN:
             return messages.message(f"You have {MAX_OPEN} operations running. Cancel one first, or wait for a result.")
@@ -203,8 +209,18 @@ class Dialogue:
             return [messages.message(str(error))]
         data = {name: value[name] for name in ("progress", "result", "error", "text") if name in value}
         if await self._desk.answer(identity, event, data):
+            await self._show_posted(identity, data)
             return []
         return [messages.message("This operation has ended already: nobody waits for the answer any more.")]
+
+    async def _show_posted(self, identity: str, data: dict[str, Any]) -> None:
+        """The orchestration must not leave its wait to do this (see `DurableOp.refresh`), so the door does."""
+        row = await self._desk.table.get(identity)
+        if row is None or not row.editable or "progress" not in data or data.keys() & {"result", "error"}:
+            return
+        percent, text = read_progress(data["progress"])
+        words = str(data.get("text") or text or "working")
+        await self._show(row, messages.progress(catalogue.title(row.operation), row.id, "running", percent or 0, words))
 
 
 COMMANDS: dict[str, Handler] = {

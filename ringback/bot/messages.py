@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ringback.ids import short_id
 from ringback.operations.operation import Operation, Result
 
 if TYPE_CHECKING:
@@ -83,8 +84,24 @@ def acknowledged(operation: Operation, row: OperationRow, link: str) -> Message:
     return message(
         text,
         actions=[say("Cancel", f"cancel {row.label}"), say("Status", "status")],
+        card=_progress_card(operation.title, row.id, "running", 0, "starting") if row.editable else None,
         channelData={"operationId": row.id},
     )
+
+
+def progress(title: str, row_id: str, state: str, percent: int, text: str) -> Message:
+    """The first answer as it is kept up to date in a channel that can change messages."""
+    words = f"**{title}** ({short_id(row_id)}): {percent} %, {state}: {text}"
+    return message(words, card=_progress_card(title, row_id, state, percent, text))
+
+
+def _progress_card(title: str, row_id: str, state: str, percent: int, text: str) -> Message:
+    filled = max(0, min(10, percent // 10))
+    heading = {"type": "TextBlock", "text": f"{title} ({short_id(row_id)})", "weight": "Bolder", "wrap": True}
+    bar = {"type": "TextBlock", "text": f"{'▰' * filled}{'▱' * (10 - filled)} {percent} %", "spacing": "Small"}
+    line = {"type": "TextBlock", "text": f"{state}: {text}", "wrap": True, "isSubtle": True, "spacing": "Small"}
+    actions = [submit("Cancel", "cancel", operation=row_id)] if state in {"running", "waiting"} else []
+    return adaptive_card([heading, bar, line], actions)
 
 
 def progress_line(view: View, title: str) -> str:

@@ -83,7 +83,13 @@ class OperationsDesk:
             await self.table.mark(row.id, started=True)
 
     async def _start(self, row: OperationRow) -> None:
-        start = OperationStart(operation=row.operation, input=row.input, user=row.user, conversation=row.conversation)
+        start = OperationStart(
+            operation=row.operation,
+            input=row.input,
+            user=row.user,
+            conversation=row.conversation,
+            editable=row.editable,
+        )
         await self._engine.start(ORCHESTRATOR, row.id, msgspec.to_builtins(start))
         await self.table.mark(row.id, started=True)
 

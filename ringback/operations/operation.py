@@ -137,9 +137,13 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class OperationStart(msgspec.Struct, frozen=True, kw_only=True):
-    """The input of the `long_operation` orchestration; user and conversation are keys, never addresses."""
+    """The input of the `long_operation` orchestration; user and conversation are keys, never addresses.
+
+    `editable`: the channel can change a message that was sent, so the first answer is kept up to date.
+    """
 
     operation: str
     input: dict[str, Any] = msgspec.field(default_factory=dict)
     user: str | None = None
     conversation: str | None = None
+    editable: bool = False

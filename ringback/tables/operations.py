@@ -39,6 +39,9 @@ class OperationRow(msgspec.Struct, kw_only=True):
     started: bool = False
     cancel: bool = False
     waiting: dict[str, Any] | None = None
+    # The channel can change what was sent; the id of the message that shows the progress.
+    editable: bool = False
+    message_id: str | None = None
     text: str | None = None
     ended_at: datetime | None = None
 
@@ -149,6 +152,8 @@ _NAMES = {
     "created_at": "CreatedAt",
     "started": "Started",
     "cancel": "Cancel",
+    "editable": "Editable",
+    "message_id": "MessageId",
     "text": "Text",
     "ended_at": "EndedAt",
 }

@@ -35,10 +35,10 @@ def request(method: str, url: str, body: Any = None, headers: dict[str, str] | N
 class Chat:
     """One person's conversation; `seen` is all that the bot said, in order."""
 
-    def __init__(self, channel: str, user: str, secret: str = "local-direct-line-secret") -> None:
+    def __init__(self, channel: str, user: str, secret: str = "local-direct-line-secret", **grant: str) -> None:
         self.base, self.user = f"{channel}/v3/directline", user
         bearer = {"Authorization": f"Bearer {secret}"}
-        grant = request("POST", f"{self.base}/tokens/generate", {"user": {"id": user}}, bearer)
+        grant = request("POST", f"{self.base}/tokens/generate", {"user": {"id": user}, **grant}, bearer)
         self.token = {"Authorization": f"Bearer {grant['token']}"}
         self.id = request("POST", f"{self.base}/conversations", {}, self.token)["conversationId"]
         self.watermark = ""

@@ -235,3 +235,15 @@ def wait_percent(stack: Stack, operation: str, percent: int) -> None:
     while stack.api("GET", f"operations/{operation}")["percent"] != percent:
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_where_messages_can_be_changed_the_first_answer_follows_the_work(stack: Stack):
+    chat = Chat(stack.channel, f"29:{time.time_ns()}", channelId="msteams")
+    job = operation_of(chat.ask("external-job", "One moment please"))
+    token = wait_external(stack, job)["token"]
+    event = {"type": "event", "name": "LongOperationResponse"}
+    chat.post(**event, value={"token": token, "progress": {"percent": 70, "text": "drying"}})
+    chat.wait_text("70 %", "drying")
+    chat.post(**event, value={"token": token, "result": "dry"})
+    chat.wait_text("100 %", "done")
+    chat.wait_text("is done", "dry")

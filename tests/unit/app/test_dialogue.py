@@ -8,9 +8,19 @@ from ringback.operations.tokens import job_token, read_page_token
 from tests.unit.app.conftest import inbound
 
 
+class Shown(list):
+    async def __call__(self, row, content):
+        self.append((row.id, content["text"]))
+
+
 @pytest.fixture
-def dialogue(desk, config):
-    return Dialogue(desk, config)
+def shown():
+    return Shown()
+
+
+@pytest.fixture
+def dialogue(desk, config, shown):
+    return Dialogue(desk, config, shown)
 
 
 async def say(dialogue, text, **fields):
@@ -240,3 +250,15 @@ async def test_the_link_opens_one_operation_only(dialogue, config):
 
 async def test_the_bots_own_activities_are_not_answered(dialogue):
     assert await dialogue.respond(inbound("hello", **{"from": {"id": "bot", "role": "bot"}})) == []
+
+
+async def test_where_messages_can_be_changed_the_answer_is_a_progress_card(dialogue, desk, shown, config):
+    message = await say(dialogue, "external-job", channelId="msteams")
+    assert "▱" in str(message["attachments"])
+    identity = the_id(message)
+    assert (await desk.table.get(identity)).editable
+    event = {"type": "event", "name": "LongOperationResponse"}
+    token = job_token(config.signing_key, identity, "external-job-done")
+    await dialogue.respond(inbound(**event, value={"token": token, "progress": 70}))
+    await dialogue.respond(inbound(**event, value={"token": token, "result": 1}))
+    assert shown == [(identity, f"**External job** ({identity.split('-')[1][:6]}): 70 %, running: working")]

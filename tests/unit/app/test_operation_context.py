@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrators.operation_context import event_value, failure_reason, read_progress
+from orchestrators.operation_context import event_value, failure_reason
+from ringback.operations.answers import read_progress
 
 
 @pytest.mark.parametrize(
