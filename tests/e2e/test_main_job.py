@@ -238,7 +238,7 @@ def wait_percent(stack: Stack, operation: str, percent: int) -> None:
 
 
 def test_where_messages_can_be_changed_the_first_answer_follows_the_work(stack: Stack):
-    chat = Chat(stack.channel, f"29:{time.time_ns()}", channelId="msteams")
+    chat = Chat(stack.channel, f"dl_teams{time.time_ns()}", channelId="msteams")
     job = operation_of(chat.ask("external-job", "One moment please"))
     token = wait_external(stack, job)["token"]
     event = {"type": "event", "name": "LongOperationResponse"}
