@@ -1,4 +1,4 @@
-"""`deliver`: brings one message to one person, when the gate allows and until the channel has taken it."""
+"""`deliver`: brings one message to one person, when the gate allows and until a channel has taken it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import Any
 import azure.durable_functions as df
 import msgspec
 
+from orchestrators.waiting import CancellableClock
 from ringback.delivery.notification import (
+    CANCEL_EVENT,
     DeliveryEnd,
+    DeliveryHold,
     GateAnswer,
     GateQuestion,
     Notification,
+    Progress,
     SendAnswer,
     SendOrder,
+    Stop,
 )
 from ringback.operations.operation import Steps
 
@@ -23,65 +28,162 @@ bp = df.Blueprint()
 OWN_TROUBLE = df.RetryOptions(5_000, 6)
 OWN_TROUBLE_SECONDS = 60.0
 GIVE_UP = {"critical": timedelta(hours=72), "high": timedelta(hours=48), "normal": timedelta(hours=24)}
-MAX_TIMER = timedelta(days=5)
+# After a wait of this length the gate is asked again: quiet hours may have begun, or the person have opted out.
+STALE = timedelta(minutes=1)
+# Reasons of the gate that repeat what a channel said before: a failure, and no rule of ours.
+CHANNELS_WORD = ("blocked", "not-installed", "gone")
+OPTED_OUT = "opted-out"
+# A shorter wait is not worth a write.
+WORTH_NOTING = timedelta(seconds=10)
+# A history of many more turns is slow to replay, and in the end overflows the SDK.
+MAX_SLEEPS = 40
 
 
 @bp.orchestration_trigger(context_name="context")
 def deliver(context: df.DurableOrchestrationContext) -> Steps:
-    """Input: Notification. Output: {"state": "delivered" | "failed" | "suppressed", "reason": …, "attempts": n}."""
-    notification = msgspec.convert(context.get_input(), Notification)
-    give_up_at = context.current_utc_datetime + GIVE_UP.get(notification.priority, GIVE_UP["normal"])
-    gate = yield from _pass_gate(context, notification)
-    if gate.decision == "suppressed":
-        return (yield from _end(context, notification, "suppressed", gate.reason, 0))
-    stop, attempt = gate.route[0], 0
-    while True:
-        attempt += 1
-        answer = yield from _send(context, SendOrder(notification=notification, stop=stop, attempt=attempt))
-        if answer.outcome == "delivered":
-            return {"state": "delivered", "activityId": answer.activity_id, "attempts": attempt}
-        if answer.outcome == "permanent":
-            return {"state": "failed", "reason": answer.code, "detail": answer.detail, "attempts": attempt}
-        due = context.current_utc_datetime + timedelta(seconds=answer.retry_after or 1.0)
-        if due > give_up_at:
-            return (yield from _end(context, notification, "failed", f"gave up: {answer.code}", attempt))
-        yield from _sleep_until(context, due)
+    """Input: Notification. Output: {"state": a final state of the ledger, "reason": …, "attempts": n}."""
+    return (yield from Delivery(context, msgspec.convert(context.get_input(), Notification)).run())
 
 
-def _send(context: df.DurableOrchestrationContext, order: SendOrder) -> Steps:
-    """One try; trouble of our own that lasts is a try to be repeated, not the end of the message."""
-    try:
-        raw = yield context.call_activity_with_retry("send_message", OWN_TROUBLE, msgspec.to_builtins(order))
-    except Exception:  # noqa: BLE001  the SDK raises nothing narrower
-        return SendAnswer(outcome="retry", code="OwnTrouble", retry_after=OWN_TROUBLE_SECONDS)
-    return msgspec.convert(raw, SendAnswer)
+class Delivery:
+    """One delivery under way; every method that ends it returns the orchestration's output, else None."""
 
+    def __init__(self, context: df.DurableOrchestrationContext, notification: Notification) -> None:
+        self._context = context
+        # What a renewed history carries over is no part of what activities are given.
+        self._notification = msgspec.structs.replace(notification, progress=Progress())
+        self._clock = CancellableClock(context, CANCEL_EVENT)
+        progress = notification.progress
+        self._attempt, self._code, self._refused = progress.attempt, progress.code, set(progress.refused)
+        self._give_up_at = progress.give_up_at
 
-def _pass_gate(context: df.DurableOrchestrationContext, notification: Notification) -> Steps:
-    """Ask the person's entity until it says send or suppressed, and return its answer."""
-    entity = df.EntityId("user", notification.user)
-    while True:
+    @property
+    def _now(self) -> datetime:
+        now: datetime = self._context.current_utc_datetime
+        return now
+
+    def run(self) -> Steps:
+        not_before = self._notification.not_before
+        if not_before is not None and not (yield from self._clock.sleep_until(not_before)):
+            return (yield from self._cancelled())
+        while True:
+            output = yield from self._pass()
+            if output is not None:
+                return output
+            if self._clock.sleeps >= MAX_SLEEPS:
+                return self._begin_anew()
+
+    def _pass(self) -> Steps:
+        """Ask the gate, then wait or send as it says."""
+        answer = yield from self._ask()
+        if answer.decision == "wait" and answer.until is not None:
+            return (yield from self._wait(answer.until, answer.reason))
+        if answer.decision != "send":
+            reason = answer.reason or "suppressed"
+            state = "failed" if reason.partition(":")[0] in CHANNELS_WORD else "suppressed"
+            return (yield from self._end(state, reason))
+        stops = [stop for stop in answer.route if stop.reference not in self._refused]
+        if not stops:
+            return (yield from self._end("failed", self._code or "no channel is left"))
+        if self._give_up_at is None:
+            self._give_up_at = self._now + GIVE_UP.get(self._notification.priority, GIVE_UP["normal"])
+        return (yield from self._try(stops, self._give_up_at))
+
+    def _ask(self) -> Steps:
+        notification = self._notification
         question = GateQuestion(
             category=notification.category,
             priority=notification.priority,
             conversation=notification.conversation,
-            now=context.current_utc_datetime,
+            channels=notification.channels,
+            expires_at=notification.expires_at,
+            now=self._now,
         )
-        raw = yield context.call_entity(entity, "gate", msgspec.to_builtins(question))
-        answer = msgspec.convert(raw, GateAnswer)
-        if answer.decision != "wait" or answer.until is None:
-            return answer
-        yield from _sleep_until(context, answer.until)
+        raw = yield self._context.call_entity(self._person, "gate", msgspec.to_builtins(question))
+        return msgspec.convert(raw, GateAnswer)
 
+    def _try(self, stops: list[Stop], give_up_at: datetime) -> Steps:
+        """Send by the first way; by the next one when that is refused for good; again later when it is not."""
+        while True:
+            answer = yield from self._send(stops[0], last=len(stops) == 1)
+            self._tell_person(stops[0], answer)
+            if answer.outcome == "delivered":
+                return {"state": "delivered", "activityId": answer.activity_id, "attempts": self._attempt}
+            if answer.outcome == "ended":
+                return {"state": answer.state, "reason": answer.code, "attempts": self._attempt}
+            if answer.outcome == "permanent":
+                self._refused.add(stops.pop(0).reference)
+                self._code = answer.code
+                if not stops:
+                    return {"state": "failed", "reason": answer.code, "attempts": self._attempt}
+                continue
+            began = self._now
+            due = began + timedelta(seconds=answer.retry_after or 1.0)
+            if due > give_up_at:
+                return (yield from self._end("failed", f"gave-up: {answer.code}"))
+            output = yield from self._wait(due, answer.code, note=False)
+            if output is not None or due - began > STALE or self._clock.sleeps >= MAX_SLEEPS:
+                return output
 
-def _sleep_until(context: df.DurableOrchestrationContext, due: datetime) -> Steps:
-    while context.current_utc_datetime < due:
-        yield context.create_timer(min(due, context.current_utc_datetime + MAX_TIMER))
+    def _send(self, stop: Stop, *, last: bool) -> Steps:
+        """One try; trouble of our own that lasts is a try to be repeated, not the end of the message."""
+        self._attempt += 1
+        order = SendOrder(notification=self._notification, stop=stop, attempt=self._attempt, last=last)
+        try:
+            raw = yield self._context.call_activity_with_retry("send_message", OWN_TROUBLE, msgspec.to_builtins(order))
+        except Exception:  # noqa: BLE001  the SDK raises nothing narrower
+            return SendAnswer(outcome="retry", code="OwnTrouble", retry_after=OWN_TROUBLE_SECONDS)
+        answer = msgspec.convert(raw, SendAnswer)
+        if answer.outcome == "throttled":
+            self._attempt -= 1
+        return answer
 
+    def _tell_person(self, stop: Stop, answer: SendAnswer) -> None:
+        """What the channel's answer says of the way itself is kept where the next gate looks."""
+        if answer.reaction is not None:
+            said = {"reference": stop.reference, "reaction": answer.reaction, "at": self._now.isoformat()}
+            self._context.signal_entity(self._person, "channel_said", said)
 
-def _end(
-    context: df.DurableOrchestrationContext, notification: Notification, state: str, reason: str | None, attempts: int
-) -> Steps:
-    end: Any = msgspec.to_builtins(DeliveryEnd(notification=notification, state=state, reason=reason))
-    yield context.call_activity_with_retry("close_delivery", OWN_TROUBLE, end)
-    return {"state": state, "reason": reason, "attempts": attempts}
+    def _wait(self, until: datetime, reason: str | None, *, note: bool = True) -> Steps:
+        """Sleep; None when it is time, the output when the delivery was cancelled or will have expired by then."""
+        expires_at = self._notification.expires_at
+        if expires_at is not None and until >= expires_at:
+            return (yield from self._end("suppressed", f"expired: it was wanted before {expires_at.isoformat()}"))
+        if note and until - self._now > WORTH_NOTING:
+            hold = DeliveryHold(notification=self._notification, until=until, reason=reason)
+            held = yield self._call("hold_delivery", hold)
+            if held["ended"] is not None:
+                return {"state": held["ended"], "reason": None, "attempts": self._attempt}
+        if not (yield from self._clock.sleep_until(until)):
+            return (yield from self._cancelled())
+        return None
+
+    def _cancelled(self) -> Steps:
+        """Whoever raised the event has written the end before it, and then this changes nothing."""
+        reason = self._clock.reason or "cancelled"
+        return (yield from self._end("suppressed" if reason.startswith(OPTED_OUT) else "cancelled", reason))
+
+    def _end(self, state: str, reason: str) -> Steps:
+        """Write the end, unless the ledger has one."""
+        ended = yield self._call(
+            "close_delivery", DeliveryEnd(notification=self._notification, state=state, reason=reason)
+        )
+        return {**ended, "attempts": self._attempt}
+
+    def _call(self, activity: str, payload: msgspec.Struct) -> Any:
+        return self._context.call_activity_with_retry(activity, OWN_TROUBLE, msgspec.to_builtins(payload))
+
+    def _begin_anew(self) -> None:
+        """Drop the history. A cancel event that is lost with it has been written to the ledger, which claims heed."""
+        progress = Progress(
+            attempt=self._attempt,
+            give_up_at=self._give_up_at,
+            refused=tuple(sorted(self._refused)),
+            code=self._code,
+        )
+        renewed = msgspec.structs.replace(self._notification, progress=progress)
+        self._context.continue_as_new(msgspec.to_builtins(renewed))
+
+    @property
+    def _person(self) -> df.EntityId:
+        return df.EntityId("user", self._notification.user)

@@ -1,53 +1,45 @@
 """The ledger: one row a delivery, claimed before the message goes out and completed after the channel's answer.
 
-    (none) ──claim──▶ sending ──▶ delivered
-                       │  ▲  └───▶ failed
-                       ▼  │
-                      pending        (the channel said: later)
+    pending ◀──▶ waiting                  (quiet hours, rate, not before)
+     │  ▲            │
+     ▼  │ later      ▼
+    sending      suppressed, cancelled    (our rules; before a send only)
+     ├─▶ delivered ─▶ recalled or edited, and still delivered
+     ├─▶ failed ────▶ pending             (redriven by an operator)
+     └─▶ ambiguous                        (only with onAmbiguous: hold)
 
 A row that is still `sending` when it is claimed again belongs to a process that died between sending and writing: that
-try is kept as ambiguous, counted, and the message sent once more.
+try is kept as ambiguous, counted, and the message sent once more, or held if its sender asked for that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
-from ringback.delivery.notification import Notification
+from ringback.channels.port import Outcome, SendResult
+from ringback.delivery.ledger_row import (
+    MAX_ATTEMPTS,
+    SENDING,
+    Attempt,
+    LedgerRow,
+    changed,
+    content_properties,
+    new_row,
+    read_row,
+    whole,
+)
+from ringback.delivery.notification import HOLD, Notification, Stop
 from ringback.errors import RetryableError
 from ringback.tables.service import LEDGER, Tables
 
-FINAL_STATES = ("delivered", "failed", "suppressed")
-# The row's attempts lie in one property of at most 64 KiB.
-MAX_ATTEMPTS = 200
-
-
-class Attempt(msgspec.Struct, kw_only=True):
-    """One try: outcome is sending until it is known, then delivered, retry, permanent or ambiguous."""
-
-    at: datetime
-    outcome: str = "sending"
-    code: str | None = None
-
-
-class LedgerRow(msgspec.Struct, kw_only=True):
-    """A delivery: its state, every try, and the etag that its next write must match."""
-
-    id: str
-    user: str
-    state: str
-    attempts: list[Attempt] = msgspec.field(default_factory=list)
-    ambiguous: int = 0
-    code: str | None = None
-    activity_id: str | None = None
-    category: str = ""
-    etag: str | None = None
+MAX_TEXT = 1_000
+INTERRUPTED = "interrupted"
 
 
 class Ledger:
@@ -56,6 +48,14 @@ class Ledger:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
+    async def open(self, row: LedgerRow) -> bool:
+        """Insert a new delivery; False when the ledger holds its id already."""
+        try:
+            await self._write(row)
+        except RetryableError:
+            return False
+        return True
+
     async def get(self, user: str, delivery_id: str) -> LedgerRow | None:
         """The row of a delivery, or None."""
         table = await self._tables.get(LEDGER)
@@ -63,53 +63,84 @@ class Ledger:
             entity = await table.get_entity(user, delivery_id)
         except ResourceNotFoundError:
             return None
-        return _row(dict(entity), str(entity.metadata["etag"]))
+        return read_row(dict(entity), str(entity.metadata["etag"]))
 
-    async def claim(self, notification: Notification, now: datetime) -> LedgerRow:
-        """The row, now `sending` with a new attempt, or as it is when the delivery has ended.
+    async def find(self, notification: Notification, now: datetime) -> LedgerRow:
+        """The row of a delivery, or the one that a claim will insert."""
+        return await self.get(notification.user, notification.id) or new_row(notification, now)
 
-        Raises RetryableError when another process claims the same delivery at this moment.
+    async def claim(self, row: LedgerRow, stop: Stop, now: datetime) -> LedgerRow:
+        """The row as it was found, now `sending` with a new attempt; or `ambiguous`, if a lost try ends the delivery.
+
+        Raises RetryableError when another process wrote the row since.
         """
-        row = await self.get(notification.user, notification.id)
-        if row is None:
-            row = LedgerRow(id=notification.id, user=notification.user, state="sending", category=notification.category)
-        elif row.state in FINAL_STATES:
-            return row
-        if row.attempts and row.attempts[-1].outcome == "sending":
-            row.attempts[-1].outcome, row.attempts[-1].code = "ambiguous", "interrupted"
-            row.ambiguous += 1
-        row.state = "sending"
-        row.attempts = [*row.attempts[-MAX_ATTEMPTS + 1 :], Attempt(at=now)]
+        interrupted(row)
+        if row.ambiguous and row.on_ambiguous == HOLD:
+            row.state, row.code, row.failed_at = "ambiguous", INTERRUPTED, now
+            return await self._write(row)
+        row.state, row.channel, row.reference = SENDING, stop.channel, stop.reference
+        row.attempts = [*row.attempts[-MAX_ATTEMPTS + 1 :], Attempt(at=now, channel=stop.channel)]
+        row.tries += 1
         return await self._write(row)
 
-    async def complete(self, row: LedgerRow, outcome: str, code: str | None, activity_id: str | None) -> LedgerRow:
-        """Write what the channel answered to the claimed attempt."""
-        last = row.attempts[-1]
-        last.outcome, last.code = outcome, code
-        row.state = {"delivered": "delivered", "permanent": "failed"}.get(outcome, "pending")
-        row.ambiguous += outcome == "ambiguous"
-        row.code, row.activity_id = code, activity_id
+    async def complete(self, row: LedgerRow, result: SendResult, now: datetime, *, last: bool = True) -> LedgerRow:
+        """Write what the channel answered to the claimed attempt; with `last` a permanent answer ends the delivery."""
+        attempt, outcome = row.attempts[-1], result.outcome
+        attempt.outcome, attempt.code = outcome.value, result.code
+        row.ambiguous += outcome is Outcome.AMBIGUOUS
+        row.state = _state(row, outcome, last=last)
+        row.code, row.detail = result.code, (result.detail or None) and result.detail[:MAX_TEXT]
+        row.activity_id = result.activity_id
+        if row.state == "delivered":
+            row.delivered_at = now
+            since = max(filter(None, (row.created_at, row.not_before)), default=now)
+            row.latency = max(0.0, (now - since).total_seconds())
+        elif row.is_final:
+            row.failed_at = now
         return await self._write(row)
 
-    async def close(self, notification: Notification, state: str, reason: str | None) -> None:
-        """End a delivery without the channel: suppressed, or failed because its time was up."""
-        row = await self.get(notification.user, notification.id)
-        if row is None:
-            row = LedgerRow(id=notification.id, user=notification.user, state=state, category=notification.category)
-        elif row.state in FINAL_STATES:
-            return
-        row.state, row.code = state, reason
-        await self._write(row)
+    async def hold(self, notification: Notification, until: datetime, reason: str | None, now: datetime) -> LedgerRow:
+        """Note that the message waits; a delivery that has ended stays as it is."""
 
-    async def _write(self, row: LedgerRow) -> LedgerRow:
+        def wait(row: LedgerRow) -> None:
+            row.state, row.waiting_until = "waiting", until
+            row.code, row.detail = code_of(reason), reason
+
+        return await self.change(notification, wait, now)
+
+    async def close(self, notification: Notification, state: str, reason: str | None, now: datetime) -> LedgerRow:
+        """End a delivery without the channel: suppressed, cancelled, or failed because its time was up."""
+
+        def end(row: LedgerRow) -> None:
+            interrupted(row)
+            held = row.ambiguous > 0 and row.on_ambiguous == HOLD and state != "cancelled"
+            row.state, row.failed_at = "ambiguous" if held else state, now
+            row.code, row.detail = code_of(reason), reason
+
+        return await self.change(notification, end, now)
+
+    async def change(self, notification: Notification, edit: Callable[[LedgerRow], None], now: datetime) -> LedgerRow:
+        """Edit and write the row of a delivery unless it has ended; the row as it is afterwards."""
+        row = await self.find(notification, now)
+        if not row.is_final:
+            edit(row)
+            await self._write(row)
+        return row
+
+    async def save(self, row: LedgerRow, *, content: bool = False) -> LedgerRow:
+        """Write a row that nobody else wrote since it was read, and its content only if asked; else RetryableError."""
+        return await self._write(row, content=content)
+
+    async def _write(self, row: LedgerRow, *, content: bool = False) -> LedgerRow:
         table = await self._tables.get(LEDGER)
         try:
             if row.etag is None:
-                metadata: Any = await table.create_entity(_entity(row))
+                metadata: Any = await table.create_entity(whole(row))
             else:
+                extra = content_properties(row.content) if content and row.content is not None else {}
                 metadata = await table.update_entity(
-                    _entity(row),
-                    mode=UpdateMode.REPLACE,
+                    {**changed(row), **extra},
+                    mode=UpdateMode.MERGE,
                     etag=row.etag,
                     match_condition=MatchConditions.IfNotModified,
                 )
@@ -119,29 +150,23 @@ class Ledger:
         return row
 
 
-def _entity(row: LedgerRow) -> dict[str, Any]:
-    entity = {
-        "PartitionKey": row.user,
-        "RowKey": row.id,
-        "State": row.state,
-        "Attempts": msgspec.json.encode(row.attempts).decode(),
-        "Ambiguous": row.ambiguous,
-        "Category": row.category,
-        "Code": row.code,
-        "ActivityId": row.activity_id,
-    }
-    return {name: value for name, value in entity.items() if value is not None}
+def interrupted(row: LedgerRow) -> None:
+    """Count a try whose answer was never written: its process died, and the message may have arrived."""
+    if row.attempts and row.attempts[-1].outcome == SENDING:
+        row.attempts[-1].outcome, row.attempts[-1].code = Outcome.AMBIGUOUS.value, INTERRUPTED
+        row.ambiguous += 1
 
 
-def _row(entity: dict[str, Any], etag: str) -> LedgerRow:
-    return LedgerRow(
-        id=entity["RowKey"],
-        user=entity["PartitionKey"],
-        state=entity["State"],
-        attempts=msgspec.json.decode(entity["Attempts"], type=list[Attempt]),
-        ambiguous=entity["Ambiguous"],
-        code=entity.get("Code"),
-        activity_id=entity.get("ActivityId"),
-        category=entity.get("Category", ""),
-        etag=etag,
-    )
+def code_of(reason: str | None) -> str | None:
+    """The word before the colon, by which reasons are counted and looked for."""
+    return reason.partition(":")[0] if reason else None
+
+
+def _state(row: LedgerRow, outcome: Outcome, *, last: bool) -> str:
+    if outcome is Outcome.DELIVERED:
+        return "delivered"
+    if outcome is Outcome.PERMANENT and last:
+        return "failed"
+    if outcome is Outcome.AMBIGUOUS and row.on_ambiguous == HOLD:
+        return "ambiguous"
+    return "pending"

@@ -7,21 +7,47 @@ from typing import Any
 
 import msgspec
 
+CANCEL_EVENT = "cancel"
+RESEND, HOLD = "resend", "hold"
+PRIORITIES = ("normal", "high", "critical")
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a delivery of many tries carries over when its history begins anew."""
+
+    attempt: int = 0
+    give_up_at: datetime | None = None
+    refused: tuple[str, ...] = ()
+    code: str | None = None
+
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One message for one person; `content` is a Bot Framework activity without an address.
 
-    `id` is the delivery id and the instance id of its `deliver` orchestration: sending twice with one id is once.
+    `id` is the delivery id: sending twice with one id is once. Without content, the ledger's row holds it.
     `conversation` is the key of a stored reference, or None for wherever the person is reached best: never an address,
-    for whoever can write an address receives a token.
+    for whoever can write an address receives a token. `channels` narrows the kinds of channel.
+    `on_ambiguous` is resend, or hold: a message that may have arrived is not sent again.
+    `round` counts how often an operator sent it again; each round is an orchestration of its own.
     """
 
     id: str
     user: str
     conversation: str | None = None
     category: str
-    content: dict[str, Any]
+    content: dict[str, Any] | None = None
     priority: str = "normal"
+    channels: tuple[str, ...] | None = None
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    on_ambiguous: str = RESEND
+    round: int = 0
+    progress: Progress = Progress()
+
+
+def instance_of(delivery_id: str, number: int) -> str:
+    """The instance id of a delivery's `deliver` orchestration in its round `number`, from 0."""
+    return f"{delivery_id}-r{number}" if number else delivery_id
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,25 +81,40 @@ class GateAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Input of the `send_message` activity: try number `attempt`, from 1, by one way."""
+    """Input of the `send_message` activity: try number `attempt`, from 1, by one way; `last`: there is no other way."""
 
     notification: Notification
     stop: Stop
     attempt: int
+    last: bool = True
 
 
 class SendAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the channel said, as data: outcome is delivered, retry, ambiguous or permanent."""
+    """What became of a try, as data.
+
+    outcome is delivered, retry, ambiguous or permanent (the channel's answer), throttled (nothing was tried: too many
+    messages at this moment) or ended (the ledger says that the delivery is over: `state`).
+    """
 
     outcome: str
     code: str | None = None
     detail: str | None = None
     retry_after: float | None = None
     activity_id: str | None = None
+    reaction: str | None = None
+    state: str | None = None
+
+
+class DeliveryHold(msgspec.Struct, frozen=True, kw_only=True):
+    """Input of `hold_delivery`: the message waits until then, for `reason`."""
+
+    notification: Notification
+    until: datetime
+    reason: str | None = None
 
 
 class DeliveryEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a delivery ended: state is delivered, failed or suppressed; the output of `deliver`."""
+    """Input of `close_delivery`: an end that no channel decided; state is failed, suppressed or cancelled."""
 
     notification: Notification
     state: str

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
+from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.ledger import Ledger
-from ringback.delivery.notification import Notification
+from ringback.delivery.notification import Notification, Stop
 from ringback.errors import RetryableError
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 NOTIFICATION = Notification(id="op-1-result", user="u", conversation="c", category="operations", content={"text": "x"})
+HELD = msgspec.structs.replace(NOTIFICATION, on_ambiguous="hold")
+STOP = Stop(channel="bot", reference="c")
+
+
+def said(outcome: str, code: str | None = None, activity_id: str | None = None) -> SendResult:
+    return SendResult(outcome=Outcome(outcome), code=code, activity_id=activity_id)
 
 
 @pytest.fixture
@@ -17,59 +25,107 @@ def ledger(tables) -> Ledger:
     return Ledger(tables)
 
 
+async def claim(ledger, notification=NOTIFICATION, stop=STOP):
+    return await ledger.claim(await ledger.find(notification, NOW), stop, NOW)
+
+
 async def test_a_delivery_is_claimed_then_completed(ledger):
-    row = await ledger.claim(NOTIFICATION, NOW)
+    row = await claim(ledger)
     assert (await ledger.get("u", "op-1-result")).state == "sending"
-    await ledger.complete(row, "delivered", None, "activity-7")
+    await ledger.complete(row, said("delivered", None, "activity-7"), NOW + timedelta(seconds=3))
     stored = await ledger.get("u", "op-1-result")
     assert (stored.state, stored.activity_id, stored.ambiguous) == ("delivered", "activity-7", 0)
+    assert (stored.channel, stored.reference, stored.latency) == ("bot", "c", 3.0)
     assert [attempt.outcome for attempt in stored.attempts] == ["delivered"]
+    assert stored.content == {"text": "x"}
+    assert stored.created_at == NOW
 
 
-@pytest.mark.parametrize(("outcome", "state"), [("delivered", "delivered"), ("permanent", "failed")])
-async def test_what_has_ended_is_not_claimed_again(ledger, outcome, state):
-    await ledger.complete(await ledger.claim(NOTIFICATION, NOW), outcome, "x", None)
-    again = await ledger.claim(NOTIFICATION, NOW)
-    assert again.state == state
-    assert len(again.attempts) == 1
+async def test_a_permanent_answer_ends_the_delivery_only_by_the_last_way(ledger):
+    row = await ledger.complete(await claim(ledger), said("permanent", "Blocked"), NOW, last=False)
+    assert (row.state, row.code) == ("pending", "Blocked")
+    row = await claim(ledger, stop=Stop(channel="sms", reference="p"))
+    row = await ledger.complete(row, said("permanent", "NoNumber"), NOW)
+    assert (row.state, row.code, row.failed_at) == ("failed", "NoNumber", NOW)
+    stored = await ledger.get("u", "op-1-result")
+    assert [(attempt.channel, attempt.code) for attempt in stored.attempts] == [("bot", "Blocked"), ("sms", "NoNumber")]
+    assert stored.is_final
 
 
 async def test_a_try_that_died_before_its_answer_was_written_is_ambiguous_and_counted(ledger):
-    await ledger.claim(NOTIFICATION, NOW)
-    row = await ledger.claim(NOTIFICATION, NOW)
+    await claim(ledger)
+    row = await claim(ledger)
     assert row.state == "sending"
-    await ledger.complete(row, "delivered", None, "a")
+    await ledger.complete(row, said("delivered", None, "a"), NOW)
     stored = await ledger.get("u", "op-1-result")
     assert [(attempt.outcome, attempt.code) for attempt in stored.attempts] == [
         ("ambiguous", "interrupted"),
         ("delivered", None),
     ]
-    assert stored.ambiguous == 1
+    assert (stored.ambiguous, stored.tries) == (1, 2)
+
+
+async def test_hold_keeps_back_what_may_have_arrived(ledger):
+    await claim(ledger, HELD)
+    row = await claim(ledger, HELD)
+    assert (row.state, row.is_final, row.ambiguous) == ("ambiguous", True, 1)
+    other = msgspec.structs.replace(HELD, id="other")
+    row = await ledger.complete(await claim(ledger, other), said("ambiguous", "NoAnswer"), NOW)
+    assert (row.state, row.ambiguous) == ("ambiguous", 1)
+    third = msgspec.structs.replace(HELD, id="third")
+    await claim(ledger, third)
+    assert (await ledger.close(third, "failed", "gave-up: x", NOW)).state == "ambiguous"
 
 
 async def test_a_throttled_try_is_pending_and_claimed_again_without_being_ambiguous(ledger):
-    await ledger.complete(await ledger.claim(NOTIFICATION, NOW), "retry", "429", None)
+    await ledger.complete(await claim(ledger), said("retry", "429"), NOW)
     assert (await ledger.get("u", "op-1-result")).state == "pending"
-    row = await ledger.claim(NOTIFICATION, NOW)
+    row = await claim(ledger)
     assert (row.state, row.ambiguous, len(row.attempts)) == ("sending", 0, 2)
 
 
 async def test_two_processes_never_both_complete_one_claim(ledger):
-    first = await ledger.claim(NOTIFICATION, NOW)
-    await ledger.claim(NOTIFICATION, NOW)
+    first = await claim(ledger)
+    await claim(ledger)
     with pytest.raises(RetryableError, match="another process"):
-        await ledger.complete(first, "delivered", None, "a")
+        await ledger.complete(first, said("delivered", None, "a"), NOW)
+
+
+async def test_two_processes_never_both_claim(ledger):
+    one, two = await ledger.find(NOTIFICATION, NOW), await ledger.find(NOTIFICATION, NOW)
+    await ledger.claim(one, STOP, NOW)
+    with pytest.raises(RetryableError, match="another process"):
+        await ledger.claim(two, STOP, NOW)
 
 
 async def test_a_delivery_is_closed_once(ledger):
-    await ledger.close(NOTIFICATION, "suppressed", "opted out")
-    await ledger.close(NOTIFICATION, "failed", "late")
+    await ledger.close(NOTIFICATION, "suppressed", "opted-out: news", NOW)
+    await ledger.close(NOTIFICATION, "failed", "late", NOW)
+    await ledger.hold(NOTIFICATION, NOW, "quiet", NOW)
     stored = await ledger.get("u", "op-1-result")
-    assert (stored.state, stored.code) == ("suppressed", "opted out")
+    assert (stored.state, stored.code, stored.detail) == ("suppressed", "opted-out", "opted-out: news")
+
+
+async def test_what_waits_says_until_when_and_nothing_stale_stays_after_it(ledger):
+    until = NOW + timedelta(hours=7)
+    await ledger.hold(NOTIFICATION, until, "quiet-hours: until 07:00", NOW)
+    stored = await ledger.get("u", "op-1-result")
+    assert (stored.state, stored.waiting_until, stored.code) == ("waiting", until, "quiet-hours")
+    await ledger.complete(await claim(ledger), said("delivered", None, "a"), until)
+    stored = await ledger.get("u", "op-1-result")
+    assert (stored.state, stored.code, stored.detail) == ("delivered", None, None)
+
+
+async def test_content_larger_than_one_property_is_kept_whole(ledger):
+    big = msgspec.structs.replace(NOTIFICATION, content={"text": "ü" * 70_000}, channels=("bot", "sms"))
+    await claim(ledger, big)
+    stored = await ledger.get("u", "op-1-result")
+    assert stored.content == big.content
+    assert stored.notification.channels == ("bot", "sms")
 
 
 async def test_after_hundreds_of_tries_the_row_still_fits(ledger):
     for _ in range(210):
-        row = await ledger.claim(NOTIFICATION, NOW)
-        await ledger.complete(row, "retry", "ServiceUnavailable", None)
-    assert len((await ledger.get("u", "op-1-result")).attempts) == 200
+        await ledger.complete(await claim(ledger), said("retry", "ServiceUnavailable"), NOW)
+    stored = await ledger.get("u", "op-1-result")
+    assert (len(stored.attempts), stored.tries) == (200, 210)

@@ -1,0 +1,169 @@
+"""One try to send one message: lease, claim, send, write. What the channel says is data; our own trouble is raised."""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import datetime, timezone
+
+import msgspec
+
+from ringback import ids
+from ringback.channels.address import Recipient
+from ringback.channels.port import Once, Outcome, Sender, SendResult
+from ringback.channels.registry import sender as sender_of
+from ringback.delivery.content import Renderer, marked, rendered
+from ringback.delivery.ledger import Ledger
+from ringback.delivery.ledger_row import LedgerRow
+from ringback.delivery.notification import SendAnswer, SendOrder
+from ringback.delivery.policy import backoff
+from ringback.delivery.reference import Reference
+from ringback.delivery.throttle import Throttle, ThrottledError
+from ringback.errors import ConfigurationError, RequestError
+from ringback.tables.dead_letters import DeadLetter, DeadLetterTable
+from ringback.tables.recipients import RecipientTable
+
+log = logging.getLogger(__name__)
+MEND_SECONDS = 60.0
+UNKNOWN = "unknown"
+
+
+class Sending:
+    """What a try needs: the ledger, where people are, and how fast they may be written to."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        recipients: RecipientTable,
+        letters: DeadLetterTable,
+        throttle: Throttle,
+        templates: Renderer | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._recipients = recipients
+        self._letters = letters
+        self._throttle = throttle
+        self._templates = templates
+
+    async def send(self, order: SendOrder) -> SendAnswer:
+        """Try once. Raises RetryableError and AzureError when the ledger cannot be read or written."""
+        notification, stop = order.notification, order.stop
+        try:
+            sender = sender_of(stop.channel)
+        except ConfigurationError as error:
+            # Nothing was tried, so nothing is claimed: the message waits for the setting to be mended.
+            log.error("delivery %s waits for a setting: %s", notification.id, error)  # noqa: TRY400  no stack helps
+            return SendAnswer(outcome="retry", code="NotConfigured", retry_after=MEND_SECONDS)
+        row = await self._ledger.find(notification, _now())
+        if row.is_final:
+            return await self._ended(row)
+        recipient = await self._recipients.get(notification.user, stop)
+        try:
+            deadline = await self._lease(recipient)
+        except ThrottledError as error:
+            return SendAnswer(outcome="throttled", code="Throttled", retry_after=error.seconds)
+        row = await self._ledger.claim(row, stop, _now())
+        if row.is_final:
+            return await self._ended(row)
+        result = await self._result(row, recipient, sender, deadline)
+        row = await self._ledger.complete(row, result, _now(), last=order.last)
+        if row.state == "failed":
+            await self._letters.put(dead_letter(row))
+        if result.outcome is not Outcome.DELIVERED:
+            log.warning("delivery %s, try %d: %s %s", row.id, row.tries, result.outcome.value, result.code)
+        return _answer(row, result, order.attempt)
+
+    async def _lease(self, recipient: Recipient | None) -> float:
+        if not isinstance(recipient, Reference):
+            return float("inf")
+        return await self._throttle.lease(recipient)
+
+    async def _result(self, row: LedgerRow, recipient: Recipient | None, sender: Sender, deadline: float) -> SendResult:
+        if recipient is None:
+            return _refused("UnknownConversation", "this person's address is not stored (any more)")
+        locale = recipient.locale if isinstance(recipient, Reference) else None
+        try:
+            content = await rendered(row.content or {}, row.channel or "bot", locale, self._templates)
+        except RequestError as error:
+            return _refused("TemplateFailed", str(error))
+        try:
+            while self._throttle.late(deadline):
+                deadline = await self._lease(recipient)
+        except ThrottledError as error:
+            return SendResult(outcome=Outcome.RETRY, code="Throttled", retry_after=error.seconds)
+        result = await sender.send(recipient, marked(content, row.id), once=once(row))
+        return _bounded(row, result)
+
+    async def _ended(self, row: LedgerRow) -> SendAnswer:
+        if row.state == "failed":
+            # Whoever wrote the row may have died before the letter.
+            await self._letters.put(dead_letter(row))
+        return SendAnswer(outcome="ended", state=row.state, code=row.code, activity_id=row.activity_id)
+
+
+def once(row: LedgerRow) -> Once:
+    """The key of the claimed attempt: the same as before while it is not known what became of that one."""
+    first = len(row.attempts) - 1
+    while first and _unknown(row, first - 1):
+        first -= 1
+    repeated = len(row.attempts) - 1 - first
+    key = ids.digest("once", row.id, str(row.round), str(row.tries - repeated))
+    return Once(key=key, first_sent=row.attempts[first].at, repeated=repeated > 0)
+
+
+def dead_letter(row: LedgerRow) -> DeadLetter:
+    """What operators read of a failed delivery."""
+    return DeadLetter(
+        delivery=row.id,
+        user=row.user,
+        code=row.code or UNKNOWN,
+        category=row.category,
+        failed_at=row.failed_at or _now(),
+        channel=row.channel,
+        detail=row.detail,
+        tries=row.tries,
+    )
+
+
+def _unknown(row: LedgerRow, number: int) -> bool:
+    attempt = row.attempts[number]
+    return attempt.outcome == Outcome.AMBIGUOUS.value and attempt.channel == row.channel
+
+
+def _bounded(row: LedgerRow, result: SendResult) -> SendResult:
+    """A code that is worth so many retries only is permanent after them."""
+    if result.outcome is not Outcome.RETRY or result.retries is None:
+        return result
+    before = 0
+    for attempt in reversed(row.attempts[:-1]):
+        if attempt.outcome == Outcome.PERMANENT.value:
+            break  # another channel's turn, or an operator's new start
+        before += attempt.code == result.code
+    if before < result.retries:
+        return result
+    return msgspec.structs.replace(result, outcome=Outcome.PERMANENT)
+
+
+def _answer(row: LedgerRow, result: SendResult, attempt: int) -> SendAnswer:
+    outcome = result.outcome.value
+    if row.state == "ambiguous":
+        return SendAnswer(outcome="ended", state=row.state, code=row.code)
+    wait = result.retry_after
+    if wait is None and outcome in {"retry", "ambiguous"}:
+        wait = backoff(attempt, random=random.random)
+    return SendAnswer(
+        outcome=outcome,
+        code=result.code,
+        detail=result.detail or None,
+        retry_after=wait,
+        activity_id=result.activity_id,
+        reaction=result.reaction.value if outcome != "delivered" and result.reaction.value != "none" else None,
+    )
+
+
+def _refused(code: str, detail: str) -> SendResult:
+    return SendResult(outcome=Outcome.PERMANENT, code=code, detail=detail)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
