@@ -85,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     external_job_url: str = ""
     external_job_queue: str = ""
     file_max_bytes: int = 20 * 1024 * 1024
+    opt_in_categories: tuple[str, ...] = ()
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -106,6 +107,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         external_job_url=_url(environ, "EXTERNAL_JOB_URL"),
         external_job_queue=environ.get("EXTERNAL_JOB_QUEUE", ""),
         file_max_bytes=_integer(environ, "FILE_MAX_BYTES", 20 * 1024 * 1024),
+        opt_in_categories=_list(environ, "OPT_IN_CATEGORIES"),
     )
 
 

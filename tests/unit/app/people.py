@@ -1,0 +1,38 @@
+"""Builders that the tests about people share."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ringback.delivery.gate import gate
+from ringback.delivery.notification import GateAnswer, GateQuestion
+from ringback.delivery.person import Heard, UserState, load, remember
+from ringback.delivery.reference import Reference
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def reference(conversation: str = "c1", seen: datetime = NOW, **fields: Any) -> Reference:
+    given = {"channel_id": "directline", "service_url": "http://127.0.0.1:1", "bot_id": "bot", "user_id": "ann"}
+    return Reference(**{**given, "conversation_id": conversation, "seen_at": seen, **fields})
+
+
+def heard(conversation: str = "c1", seen: datetime = NOW, *, wrote: bool = True, **fields: Any) -> Heard:
+    return Heard(reference=reference(conversation, seen, **fields), wrote=wrote)
+
+
+def writer(*conversations: str) -> UserState:
+    """Somebody who has written to the bot."""
+    state = load(None)
+    for name in conversations or ("c1",):
+        remember(state, heard(name))
+    return state
+
+
+def question(**fields: Any) -> GateQuestion:
+    return GateQuestion(**{"category": "orders", "priority": "normal", "now": NOW, **fields})
+
+
+def ask(state: UserState, opt_in: tuple[str, ...] = (), **fields: Any) -> GateAnswer:
+    return gate(state, question(**fields), opt_in)
