@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from local.channel.context import CHANNEL, Channel
 from local.channel.directline import BASE, watermark
@@ -14,6 +15,7 @@ from local.channel.errors import unauthorized
 from local.channel.store import Activity
 from local.channel.transcript import Listener
 
+logger = logging.getLogger("local.channel")
 BATCH = 100
 PING_SECONDS = 30.0
 STREAMS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("streams")
@@ -46,15 +48,28 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def _serve(channel: Channel, conversation_id: str, position: int, socket: web.WebSocketResponse) -> None:
     with channel.transcript.listening(conversation_id) as listener:
-        sender = asyncio.ensure_future(_send(channel, conversation_id, position, socket, listener))
+        sender = asyncio.ensure_future(_pump(channel, conversation_id, position, socket, listener))
         try:
             async for message in socket:
                 if message.type is WSMsgType.ERROR:
                     break
         finally:
             sender.cancel()
-            with suppress(asyncio.CancelledError, ConnectionError, RuntimeError):
+            with suppress(asyncio.CancelledError):
                 await sender
+
+
+async def _pump(
+    channel: Channel, conversation_id: str, position: int, socket: web.WebSocketResponse, listener: Listener
+) -> None:
+    """Send until the client leaves; a stream that cannot go on is closed, so that its client reconnects."""
+    try:
+        await _send(channel, conversation_id, position, socket, listener)
+    except ConnectionError:
+        return
+    except Exception:
+        logger.exception("the stream of %s failed", conversation_id)
+        await socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
 
 async def _send(

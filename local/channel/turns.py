@@ -7,12 +7,12 @@ import logging
 from typing import Any
 
 from local.channel.bot_client import TURN_SECONDS, BotClient
-from local.channel.errors import BotUnreachableError, ChannelError
+from local.channel.errors import BotUnreachableError, ChannelError, bot_error
 from local.channel.faults import Faults
 from local.channel.identity import Identity
 from local.channel.store import Activity, Conversation, Member, Store
 from local.channel.transcript import Transcript, passing_id
-from local.channel.wire import now
+from local.channel.wire import now, text_field
 
 # A page opened while the bot starts is greeted as soon as it is up.
 ANNOUNCE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -52,8 +52,12 @@ class Turns:
         await self._announce(conversation, deadline)
         with self.transcript.turn(conversation.id):
             answer = await self._post({**shown, **self.identity.addressed(conversation, activity)}, deadline)
+            replies = expected_replies(shown, answer)
             self.transcript.echo(conversation, shown)
-            self._expected_replies(conversation, shown, answer)
+            for reply in replies:
+                dressed = {**reply, "timestamp": now(), **self.identity.from_bot(conversation, reply)}
+                dressed.pop("id", None)
+                self.transcript.from_bot(conversation, dressed)
         return activity_id
 
     async def _announce_start(self, conversation: Conversation) -> None:
@@ -104,12 +108,14 @@ class Turns:
             raise ChannelError(fault.status, fault.code or "ServiceError", fault.message)
         return answer
 
-    def _expected_replies(self, conversation: Conversation, question: Activity, answer: Any) -> None:
-        """With deliveryMode expectReplies the replies come as the answer's body."""
-        if question.get("deliveryMode") != "expectReplies" or not isinstance(answer, dict):
-            return
-        for reply in answer.get("activities") or ():
-            if isinstance(reply, dict):
-                shown = {"timestamp": now(), **reply, **self.identity.from_bot(conversation, reply)}
-                shown.pop("id", None)
-                self.transcript.from_bot(conversation, shown)
+
+def expected_replies(question: Activity, answer: Any) -> list[Activity]:
+    """With deliveryMode expectReplies the replies come as the answer's body. Raises 502 when they are malformed."""
+    replies = answer.get("activities") if isinstance(answer, dict) else None
+    if question.get("deliveryMode") != "expectReplies" or replies is None:
+        return []
+    if not isinstance(replies, list) or not all(
+        isinstance(each, dict) and text_field(each, "type") for each in replies
+    ):
+        raise bot_error("the 'activities' of the bot's answer are not an array of activities.")
+    return replies
