@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ class Database:
                 raise
             self._connection.execute("COMMIT")
 
-    def many(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+    def many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         """For use inside `transaction`."""
         self._connection.executemany(statement, rows)
 

@@ -14,11 +14,14 @@ from collections.abc import Iterable
 
 from local.host.activities import ActivityWorkers
 from local.host.entities import Entities
-from local.host.records import Task
+from local.host.records import Batch, Head, Message, Task
 from local.host.services import Services
+from local.host.turn_outcome import Woken
 from local.host.turns import Orchestrations
 
 STUCK_SECONDS = 0.5
+BATCH = 16
+"""Turns that are written together."""
 LONGEST_WAIT_SECONDS = 60.0
 
 
@@ -86,6 +89,7 @@ class Engine:
 
     def forget_replays(self) -> None:
         """The app's code has changed: what was kept of running orchestrators no longer counts."""
+        self._orchestrations.forget()
 
     def next_due(self) -> int | None:
         """When the next timer is due, in microseconds."""
@@ -115,12 +119,12 @@ class Engine:
                     return
                 results, self._results = self._results, []
                 timers_due = self._timers_due()
-                instance_id = None if results or timers_due else self._take()
-            self._write_results(results)
+                self._enqueue(task.instance for task, _ in results)
+                taken = self._take()
             if timers_due:
                 self._fire_timers()
-            if instance_id is not None:
-                self._run(instance_id)
+            if taken or results:
+                self._run(taken, results)
 
     def _wait_for_work(self) -> None:
         while not (self._stopping or self._results or self._ready or self._timers_due()):
@@ -134,26 +138,24 @@ class Engine:
     def _timers_due(self) -> bool:
         return self._next_timer is not None and self._next_timer <= self._clock.micros()
 
-    def _take(self) -> str | None:
-        while self._ready:
+    def _take(self) -> list[str]:
+        """Some that are ready and not being run."""
+        taken: list[str] = []
+        while self._ready and len(taken) < BATCH:
             instance_id = self._ready.popleft()
             self._queued.discard(instance_id)
-            if instance_id not in self._busy:
+            if instance_id in self._busy:
+                self._again.add(instance_id)
+            else:
                 self._busy[instance_id] = time.monotonic()
-                return instance_id
-            self._again.add(instance_id)
-        return None
+                taken.append(instance_id)
+        return taken
 
     def _enqueue(self, instance_ids: Iterable[str]) -> None:
         for instance_id in instance_ids:
             if instance_id not in self._queued:
                 self._queued.add(instance_id)
                 self._ready.append(instance_id)
-
-    def _write_results(self, results: list[tuple[Task, str]]) -> None:
-        if results:
-            self._store.finish_tasks(results)
-            self.wake(task.instance for task, _ in results)
 
     def _fire_timers(self) -> None:
         woken = self._store.fire_timers(self._clock.micros())
@@ -162,35 +164,82 @@ class Engine:
             self._enqueue(woken)
             self._changed.notify()
 
-    def _run(self, instance_id: str) -> None:
+    def _run(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
         try:
-            self._run_turn(instance_id)
-        except Exception:  # noqa: BLE001 - the host stays up; the messages stay and come with the next wake
-            self._log.problem(f"the turn of {instance_id} broke inside the host:\n{traceback.format_exc()}")
+            self._run_batch(taken, results)
+        except Exception:  # noqa: BLE001 - the host stays up
+            self._log.problem(f"turns broke inside the host:\n{traceback.format_exc()}")
+            self._run_one_by_one(taken, results)
         with self._changed:
-            del self._busy[instance_id]
-            if instance_id in self._again:
-                self._again.discard(instance_id)
-                self._enqueue([instance_id])
+            for instance_id in taken:
+                self._busy.pop(instance_id, None)
+            again = [instance_id for instance_id in taken if instance_id in self._again]
+            self._again.difference_update(again)
+            self._enqueue(again)
+            if again:
                 self._changed.notify()
 
-    def _run_turn(self, instance_id: str) -> None:
-        instance, parts, messages = self._store.load_turn(instance_id)
-        if instance is not None:
-            woken = self._orchestrations.run_turn(instance, parts, messages)
-            if self.workers is not None:
-                for task in woken.tasks:
-                    self.workers.submit(task)
-            self._after(woken.instances, woken.timer)
-        elif instance_id.startswith("@"):
-            self._after(self._entities.run_batch(instance_id), None)
-        elif messages:
-            self._store.drop_messages(instance_id, messages[-1].id)
+    def _run_one_by_one(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
+        """After a batch broke: nothing of it was written. Its results go to disk, and each turn is tried by itself."""
+        self._orchestrations.forget()
+        self._store.commit(
+            Batch(
+                finished_tasks=[task.id for task, _ in results],
+                messages=[(task.instance, task.execution, event) for task, event in results],
+            )
+        )
+        for instance_id in taken:
+            try:
+                self._run_batch([instance_id], [])
+            except Exception:  # noqa: BLE001, PERF203 - its messages stay, and come with the next wake
+                self._log.problem(f"the turn of {instance_id} broke inside the host:\n{traceback.format_exc()}")
 
-    def _after(self, woken: list[str], timer: int | None) -> None:
+    def _run_batch(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
+        """Turns one after the other, their outcomes written together. Results of activities go straight into the turn of
+        their instance; those of an instance whose turn runs elsewhere go to its inbox.
+        """
+        batch, woken = Batch(finished_tasks=[task.id for task, _ in results]), Woken()
+        heads, messages = self._store.waiting_for(taken) if taken else ({}, {})
+        for task, event in results:
+            if task.instance in heads:
+                messages.setdefault(task.instance, []).append(Message(0, task.execution, event))
+            else:
+                batch.messages.append((task.instance, task.execution, event))
+        for instance_id in taken:
+            used = self._turn(instance_id, heads.get(instance_id), messages.get(instance_id, []), batch, woken)
+            batch.used_messages += [message.id for message in used if message.id]
+            unused = [message for message in messages.get(instance_id, []) if message not in used and not message.id]
+            batch.messages += [(instance_id, message.execution, message.event) for message in unused]
+        if not batch.is_empty:
+            woken.instances += self._store.commit(batch)
+        self._after(woken)
+
+    def _turn(
+        self, instance_id: str, head: Head | None, messages: list[Message], batch: Batch, woken: Woken
+    ) -> list[Message]:
+        """Run one turn into the batch; returns the messages that it uses up."""
+        if head is not None:
+            record, used, following = self._orchestrations.turn(head, messages)
+            if record is not None:
+                batch.turns.append(record)
+            woken.add(following)
+            return used
+        if instance_id.startswith("@") and messages:
+            entity, used, replied = self._entities.batch(instance_id, messages)
+            if entity is not None:
+                batch.entities.append(entity)
+            woken.instances += replied
+            return used
+        return messages
+
+    def _after(self, woken: Woken) -> None:
+        if self.workers is not None:
+            for task in woken.tasks:
+                self.workers.submit(task)
         with self._changed:
-            self._enqueue(woken)
+            self._enqueue(woken.instances)
+            timer = woken.timer
             if timer is not None and (self._next_timer is None or timer < self._next_timer):
                 self._next_timer = timer
-            if woken or timer is not None:
+            if woken.instances or timer is not None:
                 self._changed.notify()

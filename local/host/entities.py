@@ -10,7 +10,7 @@ from azure.functions.meta import Datum, get_binding_registry
 from local.host import history, ids, jsontext
 from local.host.failures import described
 from local.host.functions import Function
-from local.host.records import Entity, Message
+from local.host.records import Entity, EntityRecord, Message
 from local.host.services import Services
 
 
@@ -47,27 +47,27 @@ class Entities:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def run_batch(self, entity_id: str) -> list[str]:
-        """Run what waits for an entity; returns what to wake, itself included while more waits."""
+    def batch(self, entity_id: str, messages: list[Message]) -> tuple[EntityRecord | None, list[Message], list[str]]:
+        """Run what waits for an entity. Returns what is to be written, the messages that it uses up, and what is to be
+        woken once that is written: the entity itself too while more waits.
+        """
         limit = self._services.settings.max_entity_batch
-        entity, messages = self._services.store.load_entity(entity_id, limit)
-        if not messages:
-            return []
-        last = messages[-1].id
+        taken = messages[:limit]
         _, name, key = entity_id.split("@", 2)
         function = self._services.registry.entities.get(name)
         if function is None:
             self._services.log.problem(
                 f"messages to entity {entity_id} are dropped: {self._services.registry.unknown(name, 'entityTrigger')}"
             )
-            self._services.store.drop_messages(entity_id, last)
-            return []
-        operations = [Operation.of(message) for message in messages]
+            return None, messages, []
+        entity = self._services.store.entity(entity_id)
+        operations = [Operation.of(message) for message in taken]
         state, results = self._call(function, name, key, entity, operations)
         replies = [reply for reply in map(self._reply, operations, results) if reply is not None]
-        self._services.store.commit_entity(entity_id, state, last, replies, self._services.clock.micros())
         woken = [reply[0] for reply in replies]
-        return [*woken, entity_id] if len(messages) == limit else woken
+        if len(taken) < len(messages):
+            woken.append(entity_id)
+        return EntityRecord(entity_id, state, self._services.clock.micros(), replies), taken, woken
 
     def _call(
         self, function: Function, name: str, key: str, entity: Entity | None, operations: list[Operation]

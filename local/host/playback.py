@@ -8,6 +8,7 @@ seen it in its history and decided what follows.
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import IntEnum
@@ -63,23 +64,34 @@ class Answer:
 class Playback:
     """The body of an Execution. `instance_id` is the orchestration's own; `report` gets what the real host swallows."""
 
-    def __init__(
-        self, answer: Answer, instance_id: str, names: Names, version: str | None, report: Callable[[str], None]
-    ) -> None:
+    def __init__(self, answer: Answer, instance_id: str, names: Names, version: str | None) -> None:
+        self.report: Callable[[str], None] = lambda _: None
         self._answer = answer
+        self._actions = deque(answer.actions)
+        self._more: Wait | None = None
         self._instance_id = instance_id
         self._names = names
         self._version = version
-        self._report = report
+
+    def extend(self, actions: list[dict[str, Any]]) -> None:
+        """What the orchestrator has asked for since."""
+        self._actions.extend(actions)
+        more, self._more = self._more, None
+        if more is not None and actions:
+            more.resolve()
+        elif more is not None:
+            self._more = more
 
     async def __call__(self, execution: Execution) -> Any:
-        for action in self._answer.actions:
-            await _swallowed(self._invoke(execution, action))
-        if self._answer.failure is not None:
-            raise self._answer.failure
-        if not self._answer.is_done:
-            await Wait()
-        return self._answer.output
+        while True:
+            while self._actions:
+                await _swallowed(self._invoke(execution, self._actions.popleft()))
+            if self._answer.failure is not None:
+                raise self._answer.failure
+            if self._answer.is_done:
+                return self._answer.output
+            self._more = Wait()
+            await self._more
 
     def _invoke(self, execution: Execution, action: dict[str, Any]) -> Wait:
         kind = action["actionType"]
@@ -89,7 +101,7 @@ class Playback:
         try:
             return INVOKERS.get(kind, Playback._unknown)(self, execution, action)
         except UnknownNameError as error:
-            self._report(str(error))
+            self.report(str(error))
             return waits.failed(error)
 
     def _unknown(self, _: Execution, action: dict[str, Any]) -> Wait:

@@ -81,14 +81,28 @@ class Start:
     parent: str | None = None
 
 
+@dataclass(frozen=True)
+class Head:
+    """What shows whether an instance is still as it was."""
+
+    id: str
+    execution: str
+    status: int
+    updated: int
+
+    def matches(self, instance: Instance) -> bool:
+        return (
+            instance.updated == self.updated and instance.execution == self.execution and instance.status == self.status
+        )
+
+
 @dataclass
 class TurnRecord:
-    """All that one turn of an orchestration writes, in one transaction."""
+    """All that one turn of an orchestration writes."""
 
     instance: Instance
     part: int
     events: str
-    last_message: int
     now: int
     tasks: list[Task] = field(default_factory=list)
     timers: list[tuple[int, int]] = field(default_factory=list)
@@ -96,6 +110,31 @@ class TurnRecord:
     messages: list[tuple[str, str | None, str]] = field(default_factory=list)
     renewed: bool = False
     """The execution continued as new: what was there before goes."""
+
+
+@dataclass(frozen=True)
+class EntityRecord:
+    """What one batch of an entity writes; without a state the entity is gone."""
+
+    id: str
+    state: str | None
+    now: int
+    replies: list[tuple[str, str | None, str]]
+
+
+@dataclass
+class Batch:
+    """What several turns write in one transaction."""
+
+    turns: list[TurnRecord] = field(default_factory=list)
+    entities: list[EntityRecord] = field(default_factory=list)
+    used_messages: list[int] = field(default_factory=list)
+    finished_tasks: list[int] = field(default_factory=list)
+    messages: list[tuple[str, str | None, str]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.turns or self.entities or self.used_messages or self.finished_tasks or self.messages)
 
 
 @dataclass(frozen=True)

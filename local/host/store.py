@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 
-from local.host import history
+from local.host import history, jsontext
 from local.host.clock import stamp
 from local.host.commands import Status
 from local.host.database import Database, Run
-from local.host.records import Entity, Instance, Message, Start, Task, TurnRecord
+from local.host.records import Batch, Entity, EntityRecord, Head, Instance, Message, Start, Task, TurnRecord
 
 INSERT_MESSAGE = "INSERT INTO inbox (instance, execution, event) VALUES (?, ?, ?)"
+
+PEEK = """
+SELECT
+  (SELECT json_group_array(json_array(id, execution, status, updated)) FROM instances
+    WHERE id IN (SELECT value FROM json_each(?1))),
+  (SELECT json_group_array(json_array(id, instance, execution, event)) FROM
+    (SELECT * FROM inbox WHERE instance IN (SELECT value FROM json_each(?1)) ORDER BY id))
+"""
+"""One row for all: every row that SQLite steps through lets another thread take the interpreter."""
 
 
 class InstanceExistsError(Exception):
@@ -40,20 +48,24 @@ class Store:
             self._start(run, start, now)
 
     def _start(self, run: Run, start: Start, now: int) -> None:
-        found = run("SELECT status FROM instances WHERE id = ?", (start.instance,)).fetchone()
-        if found is not None:
-            status = Status(found[0])
-            if not status.is_final:
-                raise InstanceExistsError(status)
+        if not self._insert(run, start, now):
+            (number,) = run("SELECT status FROM instances WHERE id = ?", (start.instance,)).fetchone()
+            if not Status(number).is_final:
+                raise InstanceExistsError(Status(number))
             erase(run, start.instance)
-        run(
-            "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?, ?, 0)",
+            self._insert(run, start, now)
+        run(INSERT_MESSAGE, (start.instance, start.execution, start.event))
+
+    def _insert(self, run: Run, start: Start, now: int) -> bool:
+        """False if there is an instance of that id."""
+        inserted = run(
+            "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?, ?, 0) ON CONFLICT (id) DO NOTHING",
             (
                 *(start.instance, start.execution, start.name, start.version, Status.PENDING, start.input),
                 *(now, now, start.parent),
             ),
         )
-        run(INSERT_MESSAGE, (start.instance, start.execution, start.event))
+        return inserted.rowcount == 1
 
     def send(self, instance_id: str, event: str, execution: str | None = None) -> None:
         with self.database.transaction() as run:
@@ -61,83 +73,98 @@ class Store:
 
     # -- turns
 
-    def load_turn(self, instance_id: str) -> tuple[Instance | None, list[str], list[Message]]:
-        """The instance, its history parts and the messages that wait for it, oldest first."""
+    def waiting_for(self, wanted: list[str]) -> tuple[dict[str, Head], dict[str, list[Message]]]:
+        """The heads of those that are instances, and the messages that wait for each, the oldest first."""
+        rows = self.database.rows(PEEK, (jsontext.dumps(wanted),))
+        heads = {row[0]: Head(*row) for row in jsontext.loads(rows[0][0])}
+        messages: dict[str, list[Message]] = {}
+        for number, instance_id, execution, event in jsontext.loads(rows[0][1]):
+            messages.setdefault(instance_id, []).append(Message(number, execution, event))
+        return heads, messages
+
+    def load(self, instance_id: str) -> tuple[Instance, list[str]]:
+        """An instance with its history parts. Raises KeyError."""
         with self.database.lock:
-            rows = self.database.rows(
-                "SELECT id, execution, event FROM inbox WHERE instance = ? ORDER BY id", (instance_id,)
-            )
-            messages = [Message(*row) for row in rows]
             instance = self.get(instance_id)
             if instance is None:
-                return None, [], messages
+                raise KeyError(instance_id)
             parts = self.database.rows("SELECT events FROM history WHERE instance = ? ORDER BY part", (instance_id,))
-            return instance, [part[0] for part in parts], messages
+            return instance, [part[0] for part in parts]
 
-    def drop_messages(self, instance_id: str, last: int) -> None:
+    def commit(self, batch: Batch) -> list[str]:
+        """Write what several turns decided, all or nothing. Returns instances that have a message at once: the parents
+        of children that could not be started.
+        """
         with self.database.transaction() as run:
-            run("DELETE FROM inbox WHERE instance = ? AND id <= ?", (instance_id, last))
-
-    def commit_turn(self, turn: TurnRecord) -> bool:
-        """Write a turn. True if the instance has a message at once: a child that could not be started."""
-        instance = turn.instance
-        with self.database.transaction() as run:
-            if turn.last_message:
-                run("DELETE FROM inbox WHERE instance = ? AND id <= ?", (instance.id, turn.last_message))
-            if turn.renewed:
-                run("DELETE FROM history WHERE instance = ?", (instance.id,))
-            run("REPLACE INTO history VALUES (?, ?, ?)", (instance.id, turn.part, turn.events))
-            run(
-                "UPDATE instances SET execution = ?, status = ?, input = ?, output = ?, custom_status = ?, "
-                "updated = ?, continued = ? WHERE id = ?",
-                (
-                    *(instance.execution, instance.status, instance.input, instance.output, instance.custom_status),
-                    *(turn.now, instance.continued, instance.id),
-                ),
-            )
-            if instance.status.is_final or turn.renewed:
-                run("DELETE FROM timers WHERE instance = ?", (instance.id,))
-            return self._write_outbox(run, turn)
-
-    def _write_outbox(self, run: Run, turn: TurnRecord) -> bool:
-        instance = turn.instance
-        refused = False
-        for task in turn.tasks:
-            run(
-                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?)",
-                (task.id, task.instance, task.execution, task.number, task.name, task.input),
-            )
-        for number, due in turn.timers:
-            run(
-                "INSERT INTO timers (due, instance, execution, number) VALUES (?, ?, ?, ?)",
-                (due, instance.id, instance.execution, number),
-            )
-        for number, start in turn.starts:
-            try:
-                self._start(run, start, turn.now)
-            except InstanceExistsError as error:  # noqa: PERF203 - one child must not spoil the others
-                failed = history.sub_orchestration_failed(turn.now, number, str(error), str(error))
-                run(INSERT_MESSAGE, (instance.id, instance.execution, history.text(failed)))
-                refused = True
-        for message in turn.messages:
-            run(INSERT_MESSAGE, message)
+            if batch.used_messages:
+                run("DELETE FROM inbox WHERE id IN (SELECT value FROM json_each(?))", (str(batch.used_messages),))
+            if batch.finished_tasks:
+                run("DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(?))", (str(batch.finished_tasks),))
+            self._write_turns(run, batch.turns)
+            refused = self._write_outbox(run, batch)
+            for entity in batch.entities:
+                self._write_entity(run, entity)
         return refused
+
+    def _write_turns(self, run: Run, turns: list[TurnRecord]) -> None:
+        many = self.database.many
+        for turn in turns:
+            if turn.renewed:
+                run("DELETE FROM history WHERE instance = ?", (turn.instance.id,))
+        over = [t.instance.id for t in turns if t.renewed or t.instance.status.is_final]
+        if over:
+            run("DELETE FROM timers WHERE instance IN (SELECT value FROM json_each(?))", (jsontext.dumps(over),))
+        many("REPLACE INTO history VALUES (?, ?, ?)", [(t.instance.id, t.part, t.events) for t in turns])
+        many(
+            "UPDATE instances SET execution = ?, status = ?, input = ?, output = ?, custom_status = ?, updated = ?, "
+            "continued = ? WHERE id = ?",
+            [
+                (i.execution, i.status, i.input, i.output, i.custom_status, i.updated, i.continued, i.id)
+                for i in (turn.instance for turn in turns)
+            ],
+        )
+
+    def _write_outbox(self, run: Run, batch: Batch) -> list[str]:
+        many, refused = self.database.many, []
+        messages = list(batch.messages)
+        for turn in batch.turns:
+            instance = turn.instance
+            many(
+                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?)",
+                [(t.id, t.instance, t.execution, t.number, t.name, t.input) for t in turn.tasks],
+            )
+            many(
+                "INSERT INTO timers (due, instance, execution, number) VALUES (?, ?, ?, ?)",
+                [(due, instance.id, instance.execution, number) for number, due in turn.timers],
+            )
+            for number, start in turn.starts:
+                try:
+                    self._start(run, start, turn.now)
+                except InstanceExistsError as error:  # noqa: PERF203 - one child must not spoil the others
+                    failed = history.sub_orchestration_failed(turn.now, number, str(error), str(error))
+                    messages.append((instance.id, instance.execution, history.text(failed)))
+                    refused.append(instance.id)
+            messages += turn.messages
+        many(INSERT_MESSAGE, messages)
+        return refused
+
+    def _write_entity(self, run: Run, entity: EntityRecord) -> None:
+        if entity.state is None:
+            run("DELETE FROM entities WHERE id = ?", (entity.id,))
+        else:
+            run(
+                "INSERT INTO entities VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated = excluded.updated",
+                (entity.id, entity.state, entity.now, entity.now),
+            )
+        self.database.many(INSERT_MESSAGE, list(entity.replies))
 
     def new_task_id(self) -> int:
         return next(self._task_ids)
 
-    # -- activities
-
     def tasks(self) -> list[Task]:
         """Every activity that was scheduled and has not been answered."""
         return [Task(*row) for row in self.database.rows("SELECT * FROM tasks ORDER BY id")]
-
-    def finish_tasks(self, finished: Iterable[tuple[Task, str]]) -> None:
-        """Activities ended, each with the event that tells its instance."""
-        pairs = list(finished)
-        with self.database.transaction():
-            self.database.many("DELETE FROM tasks WHERE id = ?", [(task.id,) for task, _ in pairs])
-            self.database.many(INSERT_MESSAGE, [(task.instance, task.execution, event) for task, event in pairs])
 
     # -- timers
 
@@ -158,32 +185,9 @@ class Store:
         due: int | None = self.database.rows("SELECT MIN(due) FROM timers")[0][0]
         return due
 
-    # -- entities
-
-    def load_entity(self, entity_id: str, limit: int) -> tuple[Entity | None, list[Message]]:
-        with self.database.transaction() as run:
-            row = run("SELECT id, state, created, updated FROM entities WHERE id = ?", (entity_id,)).fetchone()
-            messages = run(
-                "SELECT id, execution, event FROM inbox WHERE instance = ? ORDER BY id LIMIT ?", (entity_id, limit)
-            )
-            return Entity(*row) if row else None, [Message(*message) for message in messages]
-
-    def commit_entity(
-        self, entity_id: str, state: str | None, last: int, replies: list[tuple[str, str | None, str]], now: int
-    ) -> None:
-        """Write a batch's outcome: the state (None deletes the entity), its messages gone, its replies on their way."""
-        with self.database.transaction() as run:
-            run("DELETE FROM inbox WHERE instance = ? AND id <= ?", (entity_id, last))
-            if state is None:
-                run("DELETE FROM entities WHERE id = ?", (entity_id,))
-            else:
-                run(
-                    "INSERT INTO entities VALUES (?, ?, ?, ?) "
-                    "ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated = excluded.updated",
-                    (entity_id, state, now, now),
-                )
-            for reply in replies:
-                run(INSERT_MESSAGE, reply)
+    def entity(self, entity_id: str) -> Entity | None:
+        rows = self.database.rows("SELECT id, state, created, updated FROM entities WHERE id = ?", (entity_id,))
+        return Entity(*rows[0]) if rows else None
 
     # -- at start
 
