@@ -7,7 +7,20 @@ import os
 import pytest
 
 # What a developer's shell may hold and the tests must not see.
-SCRUBBED = ("Microsoft", "AzureWebJobs", "BOT_", "EXTERNAL_JOB_", "TABLES_", "QUEUES_", "SIGNING_KEY", "DIRECT_LINE_")
+SCRUBBED = (
+    "Microsoft",
+    "AzureWebJobs",
+    "BOT_",
+    "EXTERNAL_JOB_",
+    "TABLES_",
+    "QUEUES_",
+    "SIGNING_KEY",
+    "DIRECT_LINE_",
+    "ACS_",
+    "SMS_",
+    "EMAIL_",
+    "SMTP_",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -116,7 +116,9 @@ def _check(_arguments: list[str]) -> int:
 
 
 COMMANDS = {
-    "up": Command("start the host, the channel and the Table endpoint", RUN_REQUIREMENTS, up.parse, up.main),
+    "up": Command(
+        "start the host, the channel, the Table endpoint and the outbox", RUN_REQUIREMENTS, up.parse, up.main
+    ),
     "chat": Command("chat with the bot in this terminal", RUN_REQUIREMENTS, _anything, _chat),
     "test": Command("run the tests; options are pytest's", DEV_REQUIREMENTS, _anything, _test),
     "check": Command("ruff, mypy and import-linter", DEV_REQUIREMENTS, _no_options, _check),

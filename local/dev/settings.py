@@ -9,30 +9,44 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.dev.errors import DevError
+from local.services.outbox.authentication import connection_string as outbox_connection
 
 # Published for every emulator: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
 _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _SETTINGS_FILES = ("local.settings.sample.json", "local.settings.json")
+_SMS_FROM = "+18005551234"
+_EMAIL_FROM = "Ringback <ringback@example.org>"
 DIRECT_LINE_SECRET = "local-direct-line-secret"  # noqa: S105 known to everybody, for loopback only
 
 
 def host_environment(
-    root: Path, state: Path, port: int, tables_port: int, environ: Mapping[str, str] = os.environ
+    root: Path, state: Path, port: int, tables_port: int, environ: Mapping[str, str] = os.environ, *, outbox_port: int
 ) -> dict[str, str]:
     """Settings files, then the developer's environment, then what the stack decides; later ones win."""
     values: dict[str, str] = {}
     for name in _SETTINGS_FILES:
         values |= _values(root / name)
+    values |= environ
     return {
         **values,
-        **environ,
+        **_outbox(outbox_port, values),
         "TABLES_CONNECTION_STRING": connection_string(tables_port),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SIGNING_KEY": signing_key(state),
         "BOT_ALLOW_ANONYMOUS": "true",
         "FUNCTIONS_WORKER_RUNTIME": "python",
     }
+
+
+def _outbox(port: int, given: Mapping[str, str]) -> dict[str, str]:
+    """Text messages and e-mail into the Outbox, unless the developer has named a service of their own."""
+    if given.get("ACS_CONNECTION_STRING") or given.get("ACS_ENDPOINT"):
+        return {}
+    found = {"ACS_CONNECTION_STRING": outbox_connection(port), "SMS_FROM": given.get("SMS_FROM") or _SMS_FROM}
+    if not given.get("SMTP_HOST"):
+        found["EMAIL_FROM"] = given.get("EMAIL_FROM") or _EMAIL_FROM
+    return found
 
 
 def channel_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`dev.py up`: the Table endpoint, the channel and the host as one stack."""
+"""`dev.py up`: the Table endpoint, the outbox, the channel and the host as one stack."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class Options(NamedTuple):
     port: int
     channel_port: int
     tables_port: int
+    outbox_port: int
+    smtp_port: int
     state: Path
     enable_auth: bool
 
@@ -47,21 +49,40 @@ class Options(NamedTuple):
     def tables_url(self) -> str:
         return f"http://127.0.0.1:{self.tables_port}"
 
+    @property
+    def outbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.outbox_port}"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every port, by the option that chooses it."""
+        return {
+            "--port": self.port,
+            "--channel-port": self.channel_port,
+            "--tables-port": self.tables_port,
+            "--outbox-port": self.outbox_port,
+            "--smtp-port": self.smtp_port,
+        }
+
 
 def parse(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog="dev.py up",
-        description="Start the embedded Functions host, the local channel and the Table endpoint; keep them running.",
+        description="Start the embedded Functions host, the local channel, the Table endpoint and the outbox that "
+        "takes the place of SMS and e-mail; keep them running.",
     )
     parser.add_argument("--port", type=_port, default=7071, help="port of the host (default: %(default)s)")
     parser.add_argument("--channel-port", type=_port, default=3978, help="port of the channel (default: %(default)s)")
     parser.add_argument("--tables-port", type=_port, default=10002, help="port of the tables (default: %(default)s)")
+    parser.add_argument("--outbox-port", type=_port, default=3979, help="port of the outbox (default: %(default)s)")
+    parser.add_argument("--smtp-port", type=_port, default=3980, help="its port for SMTP (default: %(default)s)")
     parser.add_argument("--state", type=Path, default=STATE, help="folder of everything that is kept (default: .local)")
     parser.add_argument("--enable-auth", action="store_true", help="ask for function keys, as Azure does")
-    found = parser.parse_args(arguments)
-    if len({found.port, found.channel_port, found.tables_port}) < 3:
-        parser.error("--port, --channel-port and --tables-port must differ")
-    return Options(found.port, found.channel_port, found.tables_port, found.state.resolve(), found.enable_auth)
+    options = Options(**vars(parser.parse_args(arguments)))
+    if len(set(options.ports.values())) < len(options.ports):
+        *names, last = options.ports
+        parser.error(f"{', '.join(names)} and {last} must differ")
+    return options._replace(state=options.state.resolve())
 
 
 def _port(text: str) -> int:
@@ -73,29 +94,36 @@ def _port(text: str) -> int:
 def main(arguments: list[str]) -> int:
     """Run the stack until it is stopped; the exit code."""
     options = parse(arguments)
-    ports = {"--port": options.port, "--channel-port": options.channel_port, "--tables-port": options.tables_port}
     with exclusive(options.state):
-        check_ports(ports)
+        check_ports(options.ports)
         return asyncio.run(_serve(options, programs(options)))
 
 
 def programs(options: Options) -> dict[str, Program]:
-    """The three programs, by name."""
+    """The four programs, by name."""
     state = options.state
     module = [sys.executable, "-m"]
     tables = [*module, "local.services.tables", "--port", str(options.tables_port), "--state", str(state / "tables")]
+    outbox = [
+        *(*module, "local.services.outbox", "--port", str(options.outbox_port)),
+        *("--smtp-port", str(options.smtp_port), "--state", str(state / "outbox")),
+    ]
     channel = [
         *(*module, "local.channel", "--bot", f"{options.host_url}/api/messages", "--webchat", str(WEBCHAT)),
         *("--port", str(options.channel_port), "--state", str(state / "channel")),
+        *("--outbox", f"{options.outbox_url}/outbox"),
     ]
     host = [
         *(*module, "local.host", "start", "--app", str(ROOT), "--port", str(options.port)),
         *("--state", str(state / "host"), *(["--enable-auth"] if options.enable_auth else [])),
     ]
-    host_environment = settings.host_environment(ROOT, state, options.port, options.tables_port)
+    host_environment = settings.host_environment(
+        ROOT, state, options.port, options.tables_port, outbox_port=options.outbox_port
+    )
     tied = ["--end-with-parent"]
     return {
         "tables": Program("tables", tables + tied, dict(os.environ)),
+        "outbox": Program("outbox", outbox + tied, dict(os.environ)),
         "channel": Program("channel", channel + tied, settings.channel_environment()),
         "host": Program("host", host + tied, host_environment),
     }
@@ -147,10 +175,11 @@ def _signals(stop: asyncio.Future[int], impatient: asyncio.Event, console: Conso
 
 async def _run(options: Options, parts: dict[str, Program], supervisor: Supervisor, console: Console) -> int:
     """Start the stack in order; the host last, so that its Running means that all of it runs."""
-    await supervisor.start(parts["tables"])
-    await supervisor.start(parts["channel"])
+    for name in ("tables", "outbox", "channel"):
+        await supervisor.start(parts[name])
     await asyncio.gather(
         wait_until("the Table endpoint", f"{options.tables_url}/healthz", console, is_ok),
+        wait_until("the outbox", f"{options.outbox_url}/healthz", console, is_ok),
         wait_until("the channel", f"{options.channel_url}/healthz", console, is_ok),
     )
     await supervisor.start(parts["host"])
@@ -174,6 +203,7 @@ def welcome(options: Options) -> list[str]:
         f"  Bot endpoint           {options.host_url}/api/messages",
         f"  Operations API         {options.host_url}/api/operations",
         f"  Durable status API     {options.host_url}/runtime/webhooks/durabletask/instances",
+        f"  SMS and e-mail sent    {options.outbox_url}/ (mail server: smtp://127.0.0.1:{options.smtp_port})",
         f"  Tables                 {options.tables_url}/devstoreaccount1",
         f"  State                  {options.state}",
         "Ctrl-C ends it.",

@@ -39,15 +39,17 @@ class Stack:
         self, state: Path, environ: dict[str, str] | None = None, options: tuple[str, ...] = (), root: Path = ROOT
     ) -> None:
         self.state, self.environ, self.options, self.root = state, environ or {}, options, root
-        self.port, self.channel_port, self.tables_port = free_ports(3)
+        self.port, self.channel_port, self.tables_port, self.outbox_port, self.smtp_port = free_ports(5)
         self.host = f"http://127.0.0.1:{self.port}"
         self.channel = f"http://127.0.0.1:{self.channel_port}"
+        self.outbox = f"http://127.0.0.1:{self.outbox_port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.log = state.parent / f"{state.name}.log"
 
     def start(self, wait: bool = True) -> None:
         argv = [sys.executable, "dev.py", "up", "--port", str(self.port), "--channel-port", str(self.channel_port)]
-        argv += ["--tables-port", str(self.tables_port), "--state", str(self.state), *self.options]
+        argv += ["--tables-port", str(self.tables_port), "--outbox-port", str(self.outbox_port)]
+        argv += ["--smtp-port", str(self.smtp_port), "--state", str(self.state), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv,

@@ -65,7 +65,7 @@ def group_members(group: int) -> list[str]:
 
 
 def assert_ports_free(stack: Stack) -> None:
-    for port in (stack.port, stack.channel_port, stack.tables_port):
+    for port in (stack.port, stack.channel_port, stack.tables_port, stack.outbox_port, stack.smtp_port):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

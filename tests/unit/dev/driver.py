@@ -17,7 +17,12 @@ def main() -> int:
     real = up.programs
 
     def programs(options):
-        chosen = {"tables": options.tables_port, "channel": options.channel_port, "host": options.port}
+        chosen = {
+            "tables": options.tables_port,
+            "outbox": options.outbox_port,
+            "channel": options.channel_port,
+            "host": options.port,
+        }
         return {
             name: program._replace(
                 command=[

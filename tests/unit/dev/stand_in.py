@@ -1,4 +1,4 @@
-"""A small program in the place of the host, the channel or the tables; each option is one way to behave."""
+"""A small program in the place of the host, the channel, the outbox or the tables; each option is one way to behave."""
 
 from __future__ import annotations
 

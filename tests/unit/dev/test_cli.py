@@ -73,6 +73,7 @@ def test_an_unknown_command_is_refused_with_the_list(capsys):
         ["--port", "-1"],
         ["--port", "٣"],
         ["--tables-port", "7071"],
+        ["--smtp-port", "3979"],
         ["--nonsense"],
         ["extra"],
     ],
@@ -86,13 +87,16 @@ def test_wrong_options_of_up_are_told_before_anything_is_installed(monkeypatch, 
 
 
 def test_up_starts_the_real_programs(tmp_path):
-    options = up.parse(["--port", "1001", "--channel-port", "1002", "--tables-port", "1003", "--enable-auth"])
+    ports = ["--port", "1001", "--channel-port", "1002", "--tables-port", "1003", "--outbox-port", "1004"]
+    options = up.parse([*ports, "--smtp-port", "1005", "--enable-auth"])
     programs = up.programs(options._replace(state=tmp_path))
     commands = {name: " ".join(program.command[2:]) for name, program in programs.items()}
 
-    assert list(commands) == ["tables", "channel", "host"]
+    assert list(commands) == ["tables", "outbox", "channel", "host"]
     assert commands["tables"] == f"local.services.tables --port 1003 --state {tmp_path}/tables --end-with-parent"
+    assert commands["outbox"].startswith("local.services.outbox --port 1004 --smtp-port 1005 --state ")
     assert commands["channel"].startswith("local.channel --bot http://127.0.0.1:1001/api/messages ")
+    assert "--outbox http://127.0.0.1:1004/outbox" in commands["channel"]
     assert commands["host"].startswith(
         f"local.host start --app {ROOT} --port 1001 --state {tmp_path}/host --enable-auth"
     )

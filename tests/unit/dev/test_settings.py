@@ -21,7 +21,7 @@ def write(root, name, values) -> None:
 
 
 def host(root, **environ) -> dict[str, str]:
-    return settings.host_environment(root, root / "state", 7001, 7003, environ)
+    return settings.host_environment(root, root / "state", 7001, 7003, environ, outbox_port=7004)
 
 
 def test_later_sources_win(root):
@@ -63,3 +63,16 @@ def test_a_settings_file_that_cannot_be_used_is_named(root, content):
 def test_the_secret_of_direct_line():
     assert settings.channel_environment({})["DIRECT_LINE_SECRET"] == "local-direct-line-secret"
     assert settings.channel_environment({"DIRECT_LINE_SECRET": "mine"})["DIRECT_LINE_SECRET"] == "mine"
+
+
+def test_messages_go_to_the_outbox_until_the_developer_names_a_service(root):
+    found = host(root, SMS_FROM="", EMAIL_FROM="me@example.org")
+
+    assert found["ACS_CONNECTION_STRING"].startswith("endpoint=http://127.0.0.1:7004/;accesskey=")
+    assert found["SMS_FROM"].startswith("+1")
+    assert found["EMAIL_FROM"] == "me@example.org"
+    for name in ("ACS_CONNECTION_STRING", "ACS_ENDPOINT"):
+        theirs = host(root, **{name: "theirs"})
+        assert theirs[name] == "theirs"
+        assert "SMS_FROM" not in theirs
+    assert "EMAIL_FROM" not in host(root, SMTP_HOST="mail.example.org")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PROGRAMS = ("tables", "outbox", "channel", "host")
 pytestmark = pytest.mark.timeout(60)
 
 
@@ -26,7 +27,7 @@ class Stack:
         self.log = folder / "log.jsonl"
         self.output = folder / "output.txt"
         self.ports = free_ports()
-        names = ("--port", "--channel-port", "--tables-port")
+        names = ("--port", "--channel-port", "--tables-port", "--outbox-port", "--smtp-port")
         given = [word for name, port in zip(names, self.ports, strict=True) for word in (name, str(port))]
         command = [sys.executable, "-m", "tests.unit.dev.driver", str(self.log), json.dumps(behaviour), *given]
         with self.output.open("w") as sink:
@@ -57,7 +58,7 @@ class Stack:
         return self
 
     def pids(self) -> set[int]:
-        return {found["pid"] for name in ("tables", "channel", "host") for found in self.events(name, "start")}
+        return {found["pid"] for name in PROGRAMS for found in self.events(name, "start")}
 
     def environment(self) -> dict:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/environment") as response:
@@ -83,7 +84,7 @@ def start(tmp_path):
 
 
 def free_ports() -> tuple[int, ...]:
-    probes = [socket.socket() for _ in range(3)]
+    probes = [socket.socket() for _ in range(5)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
     ports = tuple(probe.getsockname()[1] for probe in probes)
@@ -111,18 +112,19 @@ def assert_gone(stack: Stack) -> None:
 
 
 def test_the_host_starts_once_the_others_answer(start):
-    stack = start({"tables": ["--delay", "0.5"], "channel": ["--delay", "0.8"]}).ready()
+    stack = start({"tables": ["--delay", "0.5"], "outbox": ["--delay", "0.6"], "channel": ["--delay", "0.8"]}).ready()
 
-    assert stack.events("host", "start")[0]["at"] > stack.events("tables", "serving")[0]["at"]
-    assert stack.events("host", "start")[0]["at"] > stack.events("channel", "serving")[0]["at"]
-    for port in stack.ports:
+    for name in PROGRAMS[:3]:
+        assert stack.events("host", "start")[0]["at"] > stack.events(name, "serving")[0]["at"]
+    for port in stack.ports[:4]:
         assert f"http://127.0.0.1:{port}/" in stack.text
+    assert f"smtp://127.0.0.1:{stack.ports[4]}" in stack.text
 
 
 def test_all_are_in_the_process_group_of_dev_py(start):
     stack = start().ready()
 
-    assert {stack.events(name, "start")[0]["group"] for name in ("tables", "channel", "host")} == {stack.process.pid}
+    assert {stack.events(name, "start")[0]["group"] for name in PROGRAMS} == {stack.process.pid}
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 0)])
@@ -133,7 +135,7 @@ def test_a_signal_ends_everything(start, number, code):
     assert stack.process.wait(20) == code
     assert_gone(stack)
     assert "Traceback" not in stack.text
-    ends = [stack.events(name, "end")[0]["at"] for name in ("host", "channel", "tables")]
+    ends = [stack.events(name, "end")[0]["at"] for name in reversed(PROGRAMS)]
     assert min(ends) == ends[0]
 
 
@@ -198,7 +200,7 @@ def test_after_a_kill_the_same_state_is_taken_up(start, tmp_path):
     assert second.environment()["SIGNING_KEY"] == key
 
 
-@pytest.mark.parametrize("name", ["tables", "channel", "host"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_that_dies_is_started_again(start, name):
     stack = start().ready()
     os.kill(stack.events(name, "start")[0]["pid"], signal.SIGKILL)
@@ -270,4 +272,7 @@ def test_the_host_gets_what_the_stack_decides(start):
     assert f"TableEndpoint=http://127.0.0.1:{stack.ports[2]}/devstoreaccount1;" in found["TABLES_CONNECTION_STRING"]
     assert found["PUBLIC_URL"] == f"http://127.0.0.1:{stack.ports[0]}"
     assert found["BOT_ALLOW_ANONYMOUS"] == "true"
+    assert found["ACS_CONNECTION_STRING"].startswith(f"endpoint=http://127.0.0.1:{stack.ports[3]}/;accesskey=")
+    assert found["SMS_FROM"]
+    assert found["EMAIL_FROM"]
     assert len(found["SIGNING_KEY"]) >= 32
