@@ -98,12 +98,10 @@ class SmtpEmailSender:
             client = await self._connect()
         except SMTPResponseException as error:
             return classify_reply(error.code, error.message)
-        except (SMTPNotSupported, ssl.SSLCertVerificationError) as error:
-            detail = f"{type(error).__name__}: {error}: check SMTP_HOST, SMTP_PORT and SMTP_STARTTLS"
-            return SendResult(
-                outcome=Outcome.PERMANENT, code="NoSecureLogin", detail=detail[:300], reaction=Reaction.OPERATOR
-            )
         except (SMTPException, OSError, asyncio.TimeoutError) as error:
+            # The client has no class of its own for a server that lacks STARTTLS or AUTH.
+            if type(error) in (SMTPException, SMTPNotSupported) or isinstance(error, ssl.SSLCertVerificationError):
+                return _unusable(error)
             return no_answer(error, went_out=False)
         return await self._deliver(client, to, raw, message_id)
 
@@ -151,6 +149,11 @@ class SmtpEmailSender:
                 client.close()
         detail = " ".join(reply.message.split())[:200]
         return SendResult(outcome=Outcome.DELIVERED, status=reply.code, activity_id=message_id, detail=detail)
+
+
+def _unusable(error: Exception) -> SendResult:
+    detail = f"{type(error).__name__}: {error}: check SMTP_HOST, SMTP_PORT and SMTP_STARTTLS"[:300]
+    return SendResult(outcome=Outcome.PERMANENT, code="NoSecureLogin", detail=detail, reaction=Reaction.OPERATOR)
 
 
 def _is_private(config: MessagingSettings) -> bool:

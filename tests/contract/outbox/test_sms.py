@@ -20,7 +20,7 @@ def sender(stand_in) -> SmsSender:
 
 
 async def test_a_text_message_arrives_with_its_segments_told(stand_in, sender):
-    result = await sender.send(ANN, {"text": "Grüße, Ann: it’s done"})
+    result = await sender.send(ANN, {"text": "Grüße, Ann: it\u2019s done"})
 
     assert (result.outcome, result.status) == (Outcome.DELIVERED, 202)
     assert result.detail == "1 segment of GSM-7"
