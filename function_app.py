@@ -8,10 +8,13 @@ import activities.analyze_file
 import activities.delivery
 import activities.external_job
 import activities.operations
+import bot_http.dead_letters
 import bot_http.health
 import bot_http.messages
+import bot_http.notifications
 import bot_http.operations
 import bot_http.pages
+import bot_http.templates
 import entities.user
 import orchestrators.deliver
 import orchestrators.long_operation
@@ -22,7 +25,10 @@ app = df.DFApp()
 for room in (
     bot_http.messages,
     bot_http.operations,
+    bot_http.notifications,
+    bot_http.dead_letters,
     bot_http.pages,
+    bot_http.templates,
     bot_http.health,
     triggers.recovery,
     orchestrators.long_operation,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -183,6 +184,7 @@ def _formats() -> Any:
     checker.checks("date-time", raises=ValueError)(lambda value: _is_time(value, "T"))
     checker.checks("date", raises=ValueError)(lambda value: _is_time(value, None))
     checker.checks("uri", raises=ValueError)(_is_uri)
+    checker.checks("time-zone", raises=(KeyError, ValueError, OSError))(_is_zone)
     checker.checks("email")(lambda value: not isinstance(value, str) or bool(_EMAIL.fullmatch(value)))
     return checker
 
@@ -206,6 +208,10 @@ def read_time(value: str) -> datetime:
     if fraction:
         spelled = spelled.replace(fraction.group(0), f".{fraction.group(1):<06}", 1)
     return datetime.fromisoformat(spelled)
+
+
+def _is_zone(value: Any) -> bool:
+    return not isinstance(value, str) or bool(ZoneInfo(value))
 
 
 def _is_uri(value: Any) -> bool:

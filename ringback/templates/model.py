@@ -17,6 +17,8 @@ KINDS = (CHAT, SMS, EMAIL)
 MAX_BODY = 256 * 1024
 MAX_TEXT = 16 * 1024
 MAX_VARIANTS = 60
+# What a GET adds to a template, so that its answer can be changed and sent back.
+READ_ONLY = ("version", "builtin", "updatedAt", "warnings", "example")
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -74,6 +76,8 @@ def parse_template(name: str, body: bytes) -> Template:
         raise RequestError(f"The body is no JSON: {error}.", field="body") from None
     if not isinstance(given, dict):
         raise RequestError("The body is no JSON object.", field="body")
+    for field in READ_ONLY:
+        given.pop(field, None)
     if given.setdefault("name", name) != name:
         raise RequestError(f"The body names {given['name']!r}, the address {name!r}.", field="name")
     try:

@@ -107,6 +107,8 @@ class _Parts:
 
     def for_sms(self) -> Rendered:
         text = self._text(PLAIN).strip() if self._kind == SMS else markdown.to_plain(self._markdown())
+        # A no-break space is not in GSM-7, and would halve what a message holds.
+        text = text.replace("\u00a0", " ")
         if len(text) > MAX_SMS:
             message = f"The SMS is {len(text)} characters, over the {MAX_SMS} of ten parts."
             raise TooLargeError(message, field=f"{self._field}.text")

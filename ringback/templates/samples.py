@@ -18,6 +18,7 @@ FORMATS = {
     "date-time": ("2026-03-01T09:30:00Z", "2026-10-25T23:59:59.123+02:00"),
     "date": ("2026-03-01", "2028-02-29"),
     "uri": ("https://example.org/orders/4711", "https://example.org/a_b?c=(d)&e=f"),
+    "time-zone": ("Europe/Berlin", "UTC"),
     "email": ("ann@example.org",),
 }
 
