@@ -51,7 +51,7 @@ async def echo_bot(port: int) -> None:
     app.router.add_post("/api/messages", messages)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
     await asyncio.Event().wait()
 
 

@@ -18,6 +18,8 @@ from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
 logger = logging.getLogger("local.channel")
 ALLOWED_HEADERS = "Authorization, Content-Type, Content-Disposition, X-Requested-With, x-ms-bot-agent"
 CLIENT_GONE = 499
+# A bot or a load test may open hundreds of connections at once.
+BACKLOG = 1024
 CONNECTOR_PREFIXES = ("", "/teams")
 
 
@@ -104,7 +106,7 @@ async def serve(options: Options, host: str, port: int) -> None:
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortTakenError from error

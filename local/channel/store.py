@@ -90,6 +90,9 @@ class Store:
 
     def join(self, conversation_id: str, member: Member) -> None:
         """Add a user unless they are there; the first one becomes the conversation's user."""
+        known = "SELECT 1 FROM members WHERE conversation = ? AND id = ?"
+        if self.connection.execute(known, (conversation_id, member.id)).fetchone():
+            return
         with self.database.transaction() as connection:
             _add_member(connection, conversation_id, member)
             connection.execute(
@@ -126,8 +129,8 @@ class Store:
     # The log: what clients see, in the order of its positions
 
     def next_activity_id(self, conversation_id: str) -> str:
-        with self.database.transaction() as connection:
-            return _next_activity_id(connection, conversation_id)
+        number, _ = _count(self.connection, conversation_id, numbers=1)
+        return _activity_id(conversation_id, number)
 
     def append(
         self, conversation_id: str, activity: Activity, sender: str, *, hold: bool = False, send: int = 0
@@ -136,16 +139,18 @@ class Store:
 
         `send` is the account's row of the call that brought it.
         """
+        given = str(activity.get("id") or "")
         with self.database.transaction() as connection:
-            activity_id = activity.get("id") or _next_activity_id(connection, conversation_id)
-            position = None if hold else _next_position(connection, conversation_id)
+            number, last = _count(connection, conversation_id, numbers=not given, positions=not hold)
+            activity_id = given or _activity_id(conversation_id, number)
+            body = msgspec.json.encode({**activity, "id": activity_id})
             connection.execute(
                 "INSERT INTO log (conversation, position, activity, sender, body) VALUES (?, ?, ?, ?, ?)",
-                (conversation_id, position, activity_id, sender, msgspec.json.encode({**activity, "id": activity_id})),
+                (conversation_id, None if hold else last, activity_id, sender, body),
             )
             if send:
                 connection.execute("UPDATE sends SET activity = ? WHERE seq = ?", (activity_id, send))
-        return str(activity_id)
+        return activity_id
 
     def release(self, conversation_id: str) -> int:
         """Give held activities their positions, oldest first; returns how many there were."""
@@ -153,9 +158,11 @@ class Store:
             rows = connection.execute(
                 "SELECT seq FROM log WHERE conversation = ? AND position IS NULL ORDER BY seq", (conversation_id,)
             ).fetchall()
-            for row in rows:
-                position = _next_position(connection, conversation_id)
-                connection.execute("UPDATE log SET position = ? WHERE seq = ?", (position, row["seq"]))
+            _, last = _count(connection, conversation_id, positions=len(rows))
+            connection.executemany(
+                "UPDATE log SET position = ? WHERE seq = ?",
+                [(position, row["seq"]) for position, row in enumerate(rows, last - len(rows) + 1)],
+            )
         return len(rows)
 
     def release_all(self) -> None:
@@ -226,13 +233,19 @@ def _add_member(connection: sqlite3.Connection, conversation_id: str, member: Me
     )
 
 
-def _next_activity_id(connection: sqlite3.Connection, conversation_id: str) -> str:
-    connection.execute("UPDATE conversations SET last_number = last_number + 1 WHERE id = ?", (conversation_id,))
-    row = connection.execute("SELECT last_number FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
-    return f"{conversation_id}|{row['last_number']:07d}"
+def _activity_id(conversation_id: str, number: int) -> str:
+    return f"{conversation_id}|{number:07d}"
 
 
-def _next_position(connection: sqlite3.Connection, conversation_id: str) -> int:
-    connection.execute("UPDATE conversations SET last_position = last_position + 1 WHERE id = ?", (conversation_id,))
-    row = connection.execute("SELECT last_position FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
-    return int(row["last_position"])
+def _count(
+    connection: sqlite3.Connection, conversation_id: str, *, numbers: int = 0, positions: int = 0
+) -> tuple[int, int]:
+    """Take so many numbers for ids and positions for the log; returns the last taken of each."""
+    connection.execute(
+        "UPDATE conversations SET last_number = last_number + ?, last_position = last_position + ? WHERE id = ?",
+        (numbers, positions, conversation_id),
+    )
+    row = connection.execute(
+        "SELECT last_number, last_position FROM conversations WHERE id = ?", (conversation_id,)
+    ).fetchone()
+    return int(row["last_number"]), int(row["last_position"])

@@ -77,11 +77,13 @@ async def _send(
 ) -> None:
     while not socket.closed:
         listener.woken.clear()
-        rows = channel.store.after(conversation_id, position, BATCH)
-        while rows:
-            position = rows[-1][0]
-            await socket.send_str(_frame([activity for _, activity in rows], position))
+        more = True
+        while more:
             rows = channel.store.after(conversation_id, position, BATCH)
+            if rows:
+                position = rows[-1][0]
+                await socket.send_str(_frame([activity for _, activity in rows], position))
+            more = len(rows) == BATCH
         while listener.whispers:
             await socket.send_str(_frame([listener.whispers.popleft()], position))
         await listener.woken.wait()
