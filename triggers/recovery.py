@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
+from ringback.delivery.desk import DeliveryDesk
+from ringback.delivery.recovery import recover_deliveries
 from ringback.files import store
 from ringback.operations.desk import OperationsDesk
 from ringback.operations.engine import DurableClientEngine
@@ -23,8 +26,10 @@ FILE_AGE = timedelta(days=1)
 @bp.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=True, use_monitor=False)
 @bp.durable_client_input(client_name="client")
 async def recover_operations(timer: func.TimerRequest, client: Any) -> None:  # noqa: ARG001  the binding's
-    """Recover operations; once an hour remove files that nobody will."""
-    await recover_all(OperationsDesk(OperationTable(tables()), DurableClientEngine(client)))
+    """Recover operations and deliveries; once an hour remove files that nobody will."""
+    engine = DurableClientEngine(client)
+    operations, deliveries = OperationsDesk(OperationTable(tables()), engine), DeliveryDesk(tables(), engine)
+    await asyncio.gather(recover_all(operations), recover_deliveries(deliveries))
     now = datetime.now(timezone.utc)
     if now.minute == 0:
         await store.purge(await tables().get(FILES), now - FILE_AGE)

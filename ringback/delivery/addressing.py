@@ -1,0 +1,80 @@
+"""From the words that a caller names a person by to the person's key."""
+
+from __future__ import annotations
+
+from ringback import ids
+from ringback.delivery.request import Place, To
+from ringback.errors import NotFoundError, RequestError
+from ringback.tables.references import ReferenceTable
+from ringback.tables.service import Tables
+
+# An identity of Azure Communication Services names no channel: its chats come over one of these.
+ACS_IDENTITY = "8:acs:"
+ACS_CHANNELS = ("acschat", "acs")
+
+
+async def resolve(to: To, tables: Tables) -> tuple[str, str | None]:
+    """(user key, conversation key or None) of somebody that we can write to; RequestError names the field."""
+    given = {
+        "userId": to.user_id,
+        "aadObjectId": to.aad_object_id,
+        "externalId": to.external_id,
+        "conversation": to.conversation,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise RequestError(f"Name the recipient by one of {', '.join(given)}.", field="to")
+    if (to.tenant_id is None) != (to.aad_object_id is None):
+        raise RequestError("aadObjectId and tenantId go together.", field="to.tenantId")
+    if to.conversation is not None:
+        return await _group(to.conversation, tables)
+    key = await _person(to, tables)
+    if key is None:
+        raise _unknown(f"to.{named[0]}", str(given[named[0]]))
+    return key, None
+
+
+async def _person(to: To, tables: Tables) -> str | None:
+    if to.aad_object_id is not None and to.tenant_id is not None:
+        return await _known(tables, ids.user_key("", "", to.tenant_id, to.aad_object_id))
+    if to.user_id is None:
+        return None
+    if to.user_id.startswith(ACS_IDENTITY):
+        return await _acs(to.user_id, tables)
+    channel, colon, identity = to.user_id.partition(":")
+    if not colon or not channel or not identity:
+        raise RequestError("userId is <channelId>:<from.id>, such as directline:dl_ann.", field="to.userId")
+    return await _known(tables, ids.user_key(channel, identity))
+
+
+async def _acs(identity: str, tables: Tables) -> str:
+    for channel in ACS_CHANNELS:
+        key = await _known(tables, ids.user_key(channel, identity))
+        if key is not None:
+            return key
+    text = f"{identity!r} has not written to the bot over a chat of Azure Communication Services."
+    fix = "Connect that channel to the bot; who writes there can be written to."
+    raise NotFoundError(f"{text} {fix}", field="to.userId")
+
+
+async def _group(conversation: str | Place, tables: Tables) -> tuple[str, str]:
+    if isinstance(conversation, Place):
+        channel, identity = conversation.channel_id, conversation.id
+    else:
+        channel, colon, identity = conversation.partition(":")
+        if not colon or not channel or not identity:
+            form = "<channelId>:<conversation.id>, such as msteams:19:…@thread.tacv2"
+            raise RequestError(f"conversation is {form}.", field="to.conversation")
+    user, key = ids.user_key(channel, identity), ids.conversation_key(channel, identity, identity)
+    if await ReferenceTable(tables).get(user, key) is None:
+        raise _unknown("to.conversation", f"{channel}:{identity}")
+    return user, key
+
+
+async def _known(tables: Tables, key: str) -> str | None:
+    return None if await ReferenceTable(tables).latest(key) is None else key
+
+
+def _unknown(field: str, value: str) -> NotFoundError:
+    fix = "name somebody who has written to the bot, or register them with PUT /api/users"
+    return NotFoundError(f"Nobody is known as {value[:120]!r}: {fix}.", field=field)

@@ -1,0 +1,174 @@
+"""Where notifications are taken in, looked up, cancelled and sent again: one desk behind every door.
+
+The order of writes is the promise: the id with its listing, the ledger's row, the orchestration, then off the list.
+Whatever dies in between, a repeated request or the recovery timer goes on from what is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+
+import msgspec
+
+from ringback.delivery.ledger import Ledger
+from ringback.delivery.ledger_row import LedgerRow, new_row
+from ringback.delivery.notification import CANCEL_EVENT, Notification, instance_of
+from ringback.delivery.sending import dead_letter
+from ringback.errors import ConflictError, NotFoundError, RetryableError
+from ringback.ids import owner_of
+from ringback.operations.desk import DELIVER, DurableEngine
+from ringback.tables.dead_letters import DeadLetterTable
+from ringback.tables.notifications import Listing, NotificationEntry, NotificationTable
+from ringback.tables.service import Tables
+
+# Apart from every other instance id, so that no caller can take the place of an operation's delivery.
+PREFIX = "notify-"
+# A door that was writing and starting needs less; who finds an older row without an instance may start it.
+START_GRACE = timedelta(seconds=10)
+# A listing without a row belongs to a door that died before it answered anybody.
+ORPHAN_AGE = timedelta(hours=1)
+# A try in progress ends within this time as a rule.
+SETTLE_SECONDS, SETTLE_STEP = 3.0, 0.1
+WRITES = 5
+
+
+def delivery_of(public_id: str) -> str:
+    """The delivery id of a notification's id."""
+    return PREFIX + public_id
+
+
+def public_id(delivery: str) -> str:
+    """The id that callers know: the notification's, or the delivery's own where an operation started it."""
+    return delivery.removeprefix(PREFIX)
+
+
+class DeliveryDesk:
+    """Takes notifications in, and changes what has not been sent."""
+
+    def __init__(self, tables: Tables, engine: DurableEngine) -> None:
+        self.ledger = Ledger(tables)
+        self.index = NotificationTable(tables)
+        self.letters = DeadLetterTable(tables)
+        self._engine = engine
+
+    async def submit(self, notification: Notification, body: str) -> LedgerRow:
+        """Take in a notification with its content; `body` is a digest of what was asked for.
+
+        The same id again answers with the first one's row; with another body, ConflictError.
+        """
+        entry = NotificationEntry(
+            id=public_id(notification.id), delivery=notification.id, user=notification.user, body=body
+        )
+        now = _now()
+        if not await self.index.insert(entry, now):
+            seen = await self.index.get(notification.id)
+            if seen is None or seen.body != body:
+                text = f"The id {entry.id!r} was used before for another notification: choose a new id."
+                raise ConflictError(text, field="id")
+            return await self._again(msgspec.structs.replace(notification, user=seen.user), now)
+        row = _opening(notification, now)
+        await self.ledger.open(row)
+        await self._start(row)
+        return row
+
+    async def seen(self, notification_id: str, body: str) -> LedgerRow | None:
+        """The row of a notification that was taken in before with the same body."""
+        entry = await self.index.get(delivery_of(notification_id))
+        if entry is None or entry.body != body:
+            return None
+        return await self.ledger.get(entry.user, entry.delivery)
+
+    async def find(self, notification_id: str) -> LedgerRow:
+        """The row of a notification, or of an operation's delivery; raises NotFoundError."""
+        entry = await self.index.get(delivery_of(notification_id))
+        if entry is not None:
+            row = await self.ledger.get(entry.user, entry.delivery)
+        else:
+            row = await self.ledger.get(owner_of(notification_id), notification_id)
+        if row is None:
+            raise NotFoundError(f"There is no notification {notification_id!r}.", field="id")
+        return row
+
+    async def settled(self, notification_id: str) -> LedgerRow:
+        """The row, once no try is in progress; raises ConflictError when one takes long."""
+        for _ in range(int(SETTLE_SECONDS / SETTLE_STEP)):
+            row = await self.find(notification_id)
+            if row.state != "sending":
+                return row
+            await asyncio.sleep(SETTLE_STEP)
+        raise ConflictError("It is being sent at this moment: ask again in a few seconds.")
+
+    async def cancel(self, notification_id: str) -> LedgerRow:
+        """End what was not sent: the row first, which every claim heeds, then the event, which wakes a waiter."""
+        for _ in range(WRITES):
+            row = await self.settled(notification_id)
+            if row.is_final:
+                return row
+            row.state, row.code, row.detail, row.failed_at = "cancelled", "cancelled", None, _now()
+            try:
+                await self.ledger.save(row)
+            except RetryableError:
+                continue
+            await self._engine.raise_event(instance_of(row.id, row.round), CANCEL_EVENT, {"reason": "cancelled"})
+            return row
+        raise RetryableError("The notification is being worked on by others. Try again.")
+
+    async def redrive(self, row: LedgerRow) -> bool:
+        """Send a failed one again, as a new round; False when it is not failed (any more).
+
+        Nothing goes out twice by it: of two who ask at once the row's etag lets one through.
+        """
+        if row.state != "failed":
+            return False
+        letter = dead_letter(row)
+        await self.index.list_open(row.id, row.user, _now())
+        row.state, row.code, row.detail, row.failed_at = "pending", None, None, None
+        row.round += 1
+        try:
+            await self.ledger.save(row)
+        except RetryableError:
+            return False
+        await self._start(row)
+        await self.letters.remove(letter)
+        return True
+
+    async def recover(self, listing: Listing, now: datetime) -> None:
+        """Start what was written and never started, and take off the list what needs nothing more."""
+        row = await self.ledger.get(listing.user, listing.delivery)
+        if row is None:
+            if now - listing.at > ORPHAN_AGE:
+                await self.index.unlist(listing.delivery)
+            return
+        if row.is_final:
+            await self.index.unlist(listing.delivery)
+        else:
+            await self._start(row)
+
+    async def _again(self, notification: Notification, now: datetime) -> LedgerRow:
+        row = await self.ledger.get(notification.user, notification.id)
+        if row is None:
+            # The first request died between its two writes.
+            row = _opening(notification, now)
+            await self.index.list_open(row.id, row.user, now)
+            if await self.ledger.open(row):
+                await self._start(row)
+        elif not row.is_final and not row.tries and now - (row.created_at or now) > START_GRACE:
+            await self._start(row)
+        return row
+
+    async def _start(self, row: LedgerRow) -> None:
+        """Start the row's round unless it runs, then take it off the list."""
+        await self._engine.start(DELIVER, instance_of(row.id, row.round), msgspec.to_builtins(row.notification))
+        await self.index.unlist(row.id)
+
+
+def _opening(notification: Notification, now: datetime) -> LedgerRow:
+    row = new_row(notification, now)
+    if row.not_before is not None and row.not_before > now:
+        row.state, row.waiting_until, row.code = "waiting", row.not_before, "not-before"
+    return row
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,152 @@
+"""What a caller may ask for: the body of POST and PATCH /api/notifications, checked before anything is written."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ringback.channels import registry
+from ringback.delivery.content import Content, check_size, from_card, from_template, from_text
+from ringback.errors import RequestError
+from ringback.ids import digest
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,89}")
+CATEGORY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+LONGEST_KEY = 255
+LONGEST_LINK = 2_048
+FARTHEST = timedelta(days=366)
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Words = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A group or a channel of a team, by the ids that the channel gave it."""
+
+    channel_id: Words
+    id: Words
+
+
+class To(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Exactly one of: userId, aadObjectId with tenantId, externalId, conversation."""
+
+    user_id: Words | None = None
+    aad_object_id: Words | None = None
+    tenant_id: Words | None = None
+    external_id: Words | None = None
+    conversation: Words | Place | None = None
+
+
+class Saying(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of PATCH: what a message says. text, or card (text is then its summary), or template with data."""
+
+    text: Words | None = None
+    card: dict[str, Any] | None = None
+    template: Words | None = None
+    data: Any = None
+    locale: Words | None = None
+    link: Words | None = None
+
+
+class NotificationRequest(Saying, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of POST."""
+
+    to: To
+    category: str
+    id: str | None = None
+    priority: Literal["normal", "high", "critical"] = "normal"
+    channels: tuple[str, ...] | None = None
+    not_before: Time | None = None
+    expires_at: Time | None = None
+    on_ambiguous: Literal["resend", "hold"] = "resend"
+
+
+def id_of(request: NotificationRequest, key: str | None) -> str | None:
+    """The id that a caller chose, by the body or by an Idempotency-Key; None when we are to choose."""
+    if request.id is not None:
+        if not ID.fullmatch(request.id):
+            fix = "up to 90 letters, digits and . _ ~ : -, the first a letter or a digit"
+            raise RequestError(f"The id {request.id[:100]!r} cannot be used: give {fix}.", field="id")
+        return request.id
+    if not key:
+        return None
+    if len(key) > LONGEST_KEY:
+        raise RequestError(f"The Idempotency-Key is over {LONGEST_KEY} characters.", field="Idempotency-Key")
+    return f"key-{digest('idempotency', key)}"
+
+
+def body_digest(request: NotificationRequest) -> str:
+    """The same for requests that ask for the same, however they are spelt."""
+    whole = msgspec.json.encode(msgspec.structs.replace(request, id=None), order="deterministic")
+    return digest("notification", whole.decode())
+
+
+def check(request: NotificationRequest, now: datetime) -> None:
+    """Raise RequestError for what cannot be delivered as it stands."""
+    if not CATEGORY.fullmatch(request.category):
+        fix = "give a slug of lower-case letters, digits and hyphens, such as orders"
+        raise RequestError(f"The category {request.category[:80]!r} cannot be used: {fix}.", field="category")
+    _check_times(request, now)
+    if request.channels is not None:
+        _check_channels(request.channels)
+
+
+def content_of(saying: Saying) -> tuple[Content, str]:
+    """The content, its size checked, and the field that made it."""
+    if saying.link is not None:
+        _check_link(saying.link)
+    if saying.template is not None:
+        if saying.text is not None or saying.card is not None:
+            raise RequestError("Give a template, or text and card, not both.", field="template")
+        content, field = from_template(saying.template, saying.data, saying.locale, saying.link), "data"
+    elif saying.data is not None:
+        raise RequestError("data belongs to a template: name it.", field="template")
+    elif saying.card is not None:
+        content, field = from_card(saying.card, saying.text, saying.link), "card"
+    elif saying.text is not None:
+        content, field = from_text(saying.text, saying.link), "text"
+    else:
+        raise RequestError("Say something: text, card, or template with data.", field="text")
+    check_size(content, field)
+    return content, field
+
+
+def _check_times(request: NotificationRequest, now: datetime) -> None:
+    begin, end = request.not_before, request.expires_at
+    if end is not None and end <= now:
+        raise RequestError(f"expiresAt {end.isoformat()} has passed.", field="expiresAt")
+    if begin is not None and end is not None and begin >= end:
+        raise RequestError("notBefore is not before expiresAt.", field="notBefore")
+    for name, time in (("notBefore", begin), ("expiresAt", end)):
+        if time is not None and time - now > FARTHEST:
+            raise RequestError(f"{name} is more than a year away.", field=name)
+
+
+def _check_channels(channels: tuple[str, ...]) -> None:
+    if not channels:
+        raise RequestError("channels is empty: leave it out to use every channel.", field="channels")
+    for kind in channels:
+        if kind not in registry.CHANNELS:
+            known = ", ".join(registry.CHANNELS)
+            raise RequestError(f"There is no channel {kind[:40]!r}: there are {known}.", field="channels")
+    problems = [registry.problem(kind) for kind in channels]
+    if all(problems):
+        raise RequestError(f"None of these channels is configured: {' '.join(problems)}", field="channels")
+
+
+def _check_link(link: str) -> None:
+    try:
+        parts = urlsplit(link)
+        fits = parts.scheme in {"https", "http", "msteams"} and bool(parts.netloc) and len(link) <= LONGEST_LINK
+    except ValueError:
+        fits = False
+    if not fits or any(character.isspace() for character in link):
+        raise RequestError("link must be a whole URL, such as https://example.org/orders/7.", field="link")
+
+
+def utc_now() -> datetime:
+    return datetime.now(timezone.utc)
