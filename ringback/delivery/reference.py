@@ -32,7 +32,10 @@ LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
-    """One person in one conversation on one channel; `seen_at` is UTC, when they were last heard there."""
+    """One person in one conversation on one channel; `seen_at` is UTC, when they were last heard there.
+
+    `owner` is the user key where this person was known by another name before; without it their ids make the key.
+    """
 
     channel_id: str
     service_url: str
@@ -45,6 +48,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     user_aad_id: str | None = None
     locale: str | None = None
     is_group: bool = False
+    owner: str | None = None
     seen_at: datetime
 
     def __post_init__(self) -> None:
@@ -55,7 +59,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def user_key(self) -> str:
-        return ids.user_key(self.channel_id, self.user_id, self.tenant_id, self.user_aad_id)
+        return self.owner or ids.user_key(self.channel_id, self.user_id, self.tenant_id, self.user_aad_id)
 
     @property
     def key(self) -> str:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import WeakKeyDictionary
+
 import msgspec
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from ringback import ids
+from ringback.channels.address import Recipient
 from ringback.delivery.reference import Reference
+from ringback.tables.addresses import AddressTable
+from ringback.tables.cache import TtlCache
 from ringback.tables.service import REFERENCES, Tables
+
+# A person who was erased, or moved to another service URL, is old news in another process for at most so long.
+CACHE_SECONDS = 60.0
+CACHE_SIZE = 10_000
+
+Cache = TtlCache[tuple[str, str], Recipient]
+_caches: WeakKeyDictionary[Tables, Cache] = WeakKeyDictionary()
 
 
 class ReferenceTable:
@@ -15,6 +28,7 @@ class ReferenceTable:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._cache = _caches.setdefault(tables, TtlCache(CACHE_SECONDS, CACHE_SIZE))
 
     async def put(self, reference: Reference) -> None:
         """Store or replace a reference whose service URL was checked."""
@@ -22,9 +36,10 @@ class ReferenceTable:
         text = msgspec.json.encode(reference).decode()
         entity = {"PartitionKey": reference.user_key, "RowKey": reference.key, "Reference": text}
         await table.upsert_entity({**entity, "SeenAt": reference.seen_at})
+        self._cache.put((reference.user_key, reference.key), reference)
 
     async def get(self, user: str, conversation: str) -> Reference | None:
-        """The reference, or None when this person was never heard there."""
+        """The reference as it is now, or None when this person was never heard there."""
         table = await self._tables.get(REFERENCES)
         try:
             entity = await table.get_entity(user, conversation)
@@ -32,12 +47,35 @@ class ReferenceTable:
             return None
         return msgspec.json.decode(entity["Reference"], type=Reference)
 
+    async def recipient(self, user: str, key: str) -> Recipient | None:
+        """Where a key of the user's entity leads: a conversation or an address, at most CACHE_SECONDS old; or None."""
+        found = self._cache.get((user, key))
+        if found is None:
+            is_address = "-" in key
+            found = await (AddressTable(self._tables).get(user, key) if is_address else self.get(user, key))
+            if found is not None:
+                self._cache.put((user, key), found)
+        return found
+
     async def latest(self, user: str) -> Reference | None:
         """Where this person was heard last, or None."""
+        return max(await self.of(user), key=lambda reference: reference.seen_at, default=None)
+
+    async def of(self, user: str) -> list[Reference]:
+        """Every conversation of a person."""
         table = await self._tables.get(REFERENCES)
         rows = table.query_entities("PartitionKey eq @user", parameters={"user": user})
-        found = [msgspec.json.decode(entity["Reference"], type=Reference) async for entity in rows]
-        return max(found, key=lambda reference: reference.seen_at, default=None)
+        return [msgspec.json.decode(entity["Reference"], type=Reference) async for entity in rows]
+
+    async def erase(self, user: str) -> None:
+        """Forget every conversation of a person, and what this process remembers of their addresses."""
+        table = await self._tables.get(REFERENCES)
+        rows = table.query_entities(
+            "PartitionKey eq @user", parameters={"user": user}, select=["PartitionKey", "RowKey"]
+        )
+        async for entity in rows:
+            await table.delete_entity(user, entity["RowKey"])
+        self._cache.drop(lambda key, _: key[0] == user)
 
     async def first_greeting(self, channel_id: str, conversation_id: str) -> bool:
         """True once for each conversation."""
@@ -48,3 +86,11 @@ class ReferenceTable:
         except ResourceExistsError:
             return False
         return True
+
+
+def cache_metrics() -> dict[str, Any]:
+    """How the senders' look-ups were answered since this process began: hits, misses, hitRate (0 to 1), size."""
+    caches = list(_caches.values())
+    hits, misses = sum(cache.hits for cache in caches), sum(cache.misses for cache in caches)
+    rate = hits / (hits + misses) if hits + misses else 0.0
+    return {"hits": hits, "misses": misses, "hitRate": round(rate, 4), "size": sum(len(cache) for cache in caches)}
