@@ -7,8 +7,6 @@ from ringback.delivery.notification import Stop
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import Tables
 
-BOT = "bot"
-
 
 class RecipientTable:
     """Reads what the gate's ways name by key."""
@@ -18,6 +16,4 @@ class RecipientTable:
 
     async def get(self, user: str, stop: Stop) -> Recipient | None:
         """The recipient, or None when nothing is stored (any more) under this key."""
-        if stop.channel == BOT:
-            return await self._references.get(user, stop.reference)
-        return None
+        return await self._references.recipient(user, stop.reference)
