@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from local.channel.context import DEFAULT_APP_ID, DEFAULT_APP_PASSWORD, DEFAULT_SECRET, Options
+from local.channel.database import StateInUseError
 from local.channel.errors import ChannelError
 from local.channel.server import PortTakenError, is_http_url, serve
 from local.lifetime import end_with_parent
@@ -74,6 +75,9 @@ def main() -> int:
         asyncio.run(serve(options_of(arguments), arguments.host, arguments.port))
     except ChannelError as error:
         print(f"--fault: {error.message}", file=sys.stderr)
+        return 2
+    except StateInUseError as error:
+        print(f"another channel uses the state in {error}: choose another folder with --state", file=sys.stderr)
         return 2
     except PortTakenError:
         print(f"port {arguments.port} is taken: choose another one with --port", file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -34,11 +36,16 @@ CREATE TABLE IF NOT EXISTS attachments (
 """
 
 
+class StateInUseError(Exception):
+    """Another channel runs on this state folder: wake-ups of streams would not reach its clients."""
+
+
 class Database:
     """A connection used from one thread only; writes are synchronous, so their order is the order of the calls."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(folder)
         self.connection = sqlite3.connect(folder / "channel.db", isolation_level=None, timeout=5)
         self.connection.row_factory = sqlite3.Row
         self.connection.execute("PRAGMA journal_mode=WAL")
@@ -47,6 +54,7 @@ class Database:
 
     def close(self) -> None:
         self.connection.close()
+        os.close(self._lock)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -70,3 +78,14 @@ class Database:
 
     def keep(self, name: str, value: bytes) -> None:
         self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
+def _locked(folder: Path) -> int:
+    """A lock that the kernel takes back however the process ends."""
+    descriptor = os.open(folder / "channel.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StateInUseError(str(folder)) from error
+    return descriptor

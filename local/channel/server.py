@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import signal
+import socket
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -102,20 +103,32 @@ async def serve(options: Options, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
+    listener = _listen(host, port)
     runner = web.AppRunner(build(options), access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortTakenError from error
-            raise
+        await web.SockSite(runner, listener).start()
         print(f"channel ready: {options.public_url} (bot: {options.bot})", flush=True)
         _tell_settings(options, runner)
         await stopped.wait()
     finally:
         await runner.cleanup()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The port is taken before anything else, so that a second channel touches nothing of the first."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError from error
+        raise
+    return listener
 
 
 def _tell_settings(options: Options, runner: web.AppRunner) -> None:

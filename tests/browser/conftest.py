@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -77,12 +78,15 @@ class DirectLineJS:
         raise AssertionError(f"did not come: {self.events}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def directlinejs():
-    if not shutil.which("node"):
-        pytest.skip("SKIPPED FOR WANT OF A CLIENT: Node.js is not installed")
+    """DirectLineJS of tests/browser/package.json; installed when npm is there."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("SKIPPED FOR WANT OF A CLIENT: Node.js with npm is not installed")
     if not (HERE / "node_modules" / "botframework-directlinejs").is_dir():
-        pytest.skip(f"SKIPPED FOR WANT OF A CLIENT: run `{INSTALL}`")
+        done = subprocess.run(INSTALL.split(), cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+        if done.returncode:
+            pytest.skip(f"SKIPPED FOR WANT OF A CLIENT: `{INSTALL}` failed: {done.stderr[-300:]}")
     return DirectLineJS
 
 

@@ -47,10 +47,12 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(program, bot):
 
 async def test_sigterm_ends_it_cleanly_with_open_streams(program, bot):
     _, _, started = await program.open()
+    wire = await program.session.get(f"{program.url}/admin/wire/stream")
     async with program.session.ws_connect(started["streamUrl"]) as stream:
         program.process.send_signal(signal.SIGTERM)
         assert (await asyncio.wait_for(stream.receive(), 5)).data == 1001
         assert await asyncio.wait_for(program.process.wait(), 5) == 0
+    wire.close()
 
 
 async def test_it_ends_with_its_parents_pipe(tmp_path, bot):
@@ -68,6 +70,13 @@ async def test_a_taken_port_is_exit_2_naming_the_option(program, tmp_path):
     )
     assert status == 2
     assert err.strip() == f"port {program.port} is taken: choose another one with --port"
+
+
+async def test_state_in_use_is_exit_2_naming_the_option(program):
+    arguments = ("--bot", "http://127.0.0.1:1/", "--port", str(free_port()), "--state", str(program.state))
+    status, err = await _run(*arguments)
+    assert status == 2
+    assert "--state" in err
 
 
 async def test_a_bot_that_is_no_url_is_exit_2(tmp_path):
