@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+import idna
 import msgspec
 
 from ringback.delivery.reference import Reference
@@ -79,8 +80,6 @@ def checked(address: Address) -> Address:
 
 
 def _ascii_domain(domain: str) -> str:
-    import idna  # noqa: PLC0415  comes with aiohttp; 8 ms
-
     try:
         found = domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:

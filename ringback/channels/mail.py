@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from email.utils import parseaddr
+from email.utils import getaddresses
 from html.parser import HTMLParser
 
 import msgspec
@@ -56,10 +56,10 @@ def sender(text: str) -> Address:
     """EMAIL_FROM: an address, or a name with an address in angle brackets; raises ConfigurationError."""
     if not text:
         raise ConfigurationError("E-mail needs a sender: set EMAIL_FROM, such as Ringback <hello@example.org>.")
-    name, value = parseaddr(text)
     try:
+        ((name, value),) = getaddresses([text])
         return email(value, name or None)
-    except RequestError as error:
+    except (ValueError, RequestError) as error:
         fix = "give hello@example.org, or Ringback <hello@example.org>"
         raise ConfigurationError(f"EMAIL_FROM is {text!r}: {fix}.") from error
 
@@ -108,6 +108,10 @@ class _Words(HTMLParser):
             self.words.append("\n")
         elif tag == "a":
             self._links.append(dict(attrs).get("href") or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in BREAKS:
+            self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in SKIPPED:
