@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from ringback.delivery.consent import BOT, EVERY, OPERATIONS, checked_category, consented, is_out
-from ringback.delivery.limits import Bucket, Rate, take
+from ringback.delivery.limits import Rate, take
 from ringback.delivery.notification import GateAnswer, GateQuestion, Stop
 from ringback.delivery.person import DOUBTED, UserState, asked_about
 from ringback.delivery.preferences import ordered
@@ -65,16 +65,15 @@ def _take(state: UserState, now: datetime, category: str) -> datetime | None:
     """One token of every bucket that counts, or of none when one of them is empty: then when to ask again."""
     rates = state.preferences.rates
     whole, wait = take(state.bucket, rates.get(EVERY, RATE), now)
-    own: Bucket | None = None
+    own, later = None, None
     if category in rates:
         own, later = take(state.buckets.get(category), rates[category], now)
-        wait = max(filter(None, (wait, later)), default=None)
-    if wait is not None:
-        return wait
-    state.bucket = whole
-    if own is not None:
+    # An empty bucket keeps the time that it promised; a full one gives nothing away while the other is empty.
+    if wait is not None or later is None:
+        state.bucket = whole
+    if own is not None and (later is not None or wait is None):
         state.buckets[category] = own
-    return None
+    return max(filter(None, (wait, later)), default=None)
 
 
 def _route(state: UserState, question: GateQuestion, category: str, opt_in: Collection[str]) -> tuple[Stop, ...] | str:

@@ -23,6 +23,24 @@ def test_a_burst_passes_and_the_next_one_waits_for_its_token():
     assert again is None
 
 
+def test_a_crowd_is_sent_away_to_times_of_its_own():
+    bucket, due, turns = None, [], 0
+    for _ in range(50):
+        bucket, again = take(bucket, RATE, NOW)
+        if again is not None:
+            due.append(again)
+    assert len(due) == 47
+    assert len(set(due)) == 47
+    while due:
+        now = min(due)
+        due.remove(now)
+        bucket, again = take(bucket, RATE, now)
+        turns += 1
+        if again is not None:
+            due.append(again)
+    assert turns == 47
+
+
 def test_a_clock_that_runs_backwards_refills_nothing():
     bucket, _ = take(None, RATE, NOW)
     back, _ = take(bucket, RATE, NOW - timedelta(days=1))
