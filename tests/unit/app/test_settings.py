@@ -65,3 +65,55 @@ def test_the_public_url_follows_the_host_name_in_azure():
 
 def test_the_sample_key_is_the_samples():
     assert SAMPLE["SIGNING_KEY"] == SAMPLE_SIGNING_KEY
+
+
+ACS = "endpoint=https://x.communication.azure.com/;accesskey=YQ=="
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint", "key"),
+    [
+        ({}, "", ""),
+        ({"ACS_CONNECTION_STRING": ACS}, "https://x.communication.azure.com", "YQ=="),
+        ({"ACS_CONNECTION_STRING": "AccessKey=YQ==; Endpoint=https://x.org"}, "https://x.org", "YQ=="),
+        ({"ACS_CONNECTION_STRING": "endpoint=http://127.0.0.1:3979/;accesskey=YQ=="}, "http://127.0.0.1:3979", "YQ=="),
+        ({"ACS_ENDPOINT": "https://x.org/"}, "https://x.org", ""),
+        ({"ACS_ENDPOINT": "https://y.org", "ACS_CONNECTION_STRING": ACS}, "https://x.communication.azure.com", "YQ=="),
+    ],
+)
+def test_the_service_of_messages(environ, endpoint, key):
+    found = read_settings({**SAMPLE, **environ}).messaging
+    assert (found.acs_endpoint, found.acs_key) == (endpoint, key)
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"ACS_CONNECTION_STRING": "endpoint=https://x.org"}, "ACS_CONNECTION_STRING"),
+        ({"ACS_CONNECTION_STRING": "endpoint=https://x.org;accesskey=?"}, "ACS_CONNECTION_STRING"),
+        ({"ACS_CONNECTION_STRING": "endpoint=http://x.org;accesskey=YQ=="}, "ACS_CONNECTION_STRING"),
+        ({"ACS_CONNECTION_STRING": "endpoint=https://x.org/a;accesskey=YQ=="}, "ACS_CONNECTION_STRING"),
+        ({"ACS_ENDPOINT": "http://127.0.0.1:3979"}, "ACS_ENDPOINT"),
+        ({"ACS_ENDPOINT": "x.org"}, "ACS_ENDPOINT"),
+        ({"SMTP_PORT": "0"}, "SMTP_PORT"),
+        ({"SMTP_PORT": "x"}, "SMTP_PORT"),
+        ({"SMTP_USER": "u"}, "SMTP_PASSWORD"),
+        ({"SMTP_STARTTLS": "maybe"}, "SMTP_STARTTLS"),
+        ({"SMS_MAX_SEGMENTS": "two"}, "SMS_MAX_SEGMENTS"),
+    ],
+)
+def test_wrong_settings_of_messages_are_named(environ, name):
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings({**SAMPLE, **environ})
+
+
+def test_a_local_stand_in_is_no_service_in_azure():
+    local = {"ACS_CONNECTION_STRING": "endpoint=http://127.0.0.1:3979/;accesskey=YQ=="}
+    with pytest.raises(ConfigurationError, match="ACS_CONNECTION_STRING"):
+        read_settings({**SAMPLE, **local, "WEBSITE_INSTANCE_ID": "x", "SIGNING_KEY": "k" * 32})
+
+
+def test_mail_is_encrypted_unless_that_is_switched_off():
+    assert read_settings(SAMPLE).messaging.smtp_starttls
+    assert not read_settings({**SAMPLE, "SMTP_STARTTLS": "false"}).messaging.smtp_starttls
+    assert not read_settings({**SAMPLE, "SMTP_PORT": "465"}).messaging.smtp_starttls
