@@ -18,6 +18,8 @@ from ringback.errors import RequestError, TooLargeError
 # Bot Framework refuses activities over 256 KiB on its own channels.
 LARGEST_BODY = 512 * 1024
 GROUP_TYPES = {"channel", "groupChat"}
+# Elsewhere the client writes what stands there, and would become whoever it names.
+DIRECTORY_CHANNELS = {"msteams"}
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     members_added: tuple[str, ...] = ()
     members_removed: tuple[str, ...] = ()
     locale: str | None = None
+    time_zone: str | None = None
     reply_to_id: str | None = None
     delivery_mode: str | None = None
     channel_data: Any = None
@@ -87,6 +90,7 @@ def parse_inbound(body: Any, *, now: datetime | None = None) -> Inbound:
         members_added=_members(body, "membersAdded"),
         members_removed=_members(body, "membersRemoved"),
         locale=reference.locale,
+        time_zone=_loose(body, "localTimezone") or _client_zone(body),
         reply_to_id=_optional(body, "replyToId"),
         delivery_mode=_optional(body, "deliveryMode"),
         channel_data=channel_data,
@@ -115,11 +119,17 @@ def _reference(body: dict[str, Any], now: datetime) -> Reference:
         bot_name=_loose(body, "recipient", "name"),
         user_id=_required(body, "from", "id"),
         user_name=_loose(body, "from", "name"),
-        user_aad_id=_loose(body, "from", "aadObjectId"),
+        user_aad_id=_loose(body, "from", "aadObjectId") if body["channelId"] in DIRECTORY_CHANNELS else None,
         locale=_loose(body, "locale"),
         is_group=conversation.get("isGroup") is True or conversation_type in GROUP_TYPES,
         seen_at=now,
     )
+
+
+def _client_zone(body: dict[str, Any]) -> str | None:
+    """Teams tells the person's IANA time zone in an entity."""
+    infos = (entity for entity in _objects(body, "entities") if entity.get("type") == "clientInfo")
+    return next((zone for entity in infos if isinstance(zone := entity.get("timezone"), str) and zone), None)
 
 
 def _spoken(body: dict[str, Any], reference: Reference) -> str:

@@ -52,3 +52,8 @@ class AddressTable:
         """Forget one address."""
         table = await self._tables.get(ADDRESSES)
         await table.delete_entity(user, key)
+
+    async def erase(self, user: str) -> None:
+        """Forget every address of a person."""
+        for key in await self.of(user):
+            await self.delete(user, key)

@@ -38,26 +38,6 @@ class Alias(msgspec.Struct, frozen=True):
     row: str
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A group or a channel of a team, where the bot is."""
-
-    channel_id: str
-    id: str
-
-
-class To(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Whom a message is for: one of userId, aadObjectId with tenantId, externalId, conversation.
-
-    `userId` is a user key or any alias as text.
-    """
-
-    user_id: str | None = None
-    aad_object_id: str | None = None
-    tenant_id: str | None = None
-    external_id: str | None = None
-    conversation: Conversation | None = None
-
-
 def channel_alias(channel_id: str, user_id: str) -> Alias:
     """Somebody on a channel, by the id that the channel gave them."""
     return Alias("channel", f"{channel_id}:{user_id}", ids.digest("alias", "channel", channel_id, user_id))
@@ -75,17 +55,15 @@ def external_alias(external_id: str) -> Alias:
 
 
 def parse_alias(text: str) -> Alias | None:
-    """The alias that is written like this, or None; raises RequestError for one that is too long."""
-    if len(text) > LONGEST_ID:
-        raise RequestError(f"An id may have {LONGEST_ID} characters; this one has {len(text)}.", field="id")
+    """The alias that is written like this, or None."""
     kind, colon, rest = text.partition(":")
-    if not (colon and kind and rest):
+    if not (colon and kind and rest) or len(text) > LONGEST_ID:
         return None
     if kind == "external":
         return external_alias(rest)
     if kind == "aad":
         tenant, _, found = rest.partition(":")
-        return directory_alias(tenant, found) if tenant and found else None
+        return directory_alias(tenant, found) if tenant.strip() and found.strip() else None
     return channel_alias(kind, rest)
 
 
@@ -158,46 +136,34 @@ class AliasTable:
         return user
 
 
-async def resolve(tables: Tables, to: To) -> str | None:
-    """The user key of who is meant, or None when nobody is known by that; raises RequestError for an unclear one."""
-    directory = to.aad_object_id is not None or to.tenant_id is not None
-    given = [to.user_id is not None, directory, to.external_id is not None, to.conversation is not None]
-    if sum(given) != 1:
-        message = "Give one of userId, aadObjectId with tenantId, externalId, and conversation."
-        raise RequestError(message, field="to")
-    if to.user_id is not None:
-        return await resolve_id(tables, to.user_id, field="to.userId")
-    if to.external_id is not None:
-        return await AliasTable(tables).find(external_alias(to.external_id))
-    if to.conversation is not None:
-        return await _on_channel(tables, to.conversation.channel_id, to.conversation.id)
-    if not (to.aad_object_id and to.tenant_id):
-        missing = "to.tenantId" if to.aad_object_id else "to.aadObjectId"
-        raise RequestError("aadObjectId and tenantId go together.", field=missing)
-    found = await AliasTable(tables).find(directory_alias(to.tenant_id, to.aad_object_id))
-    return found or await _known(tables, ids.user_key("", "", to.tenant_id, to.aad_object_id))
+async def resolve_directory(tables: Tables, tenant_id: str, object_id: str) -> str | None:
+    """The user key of somebody in a directory, or None when nobody is known by that."""
+    found = await AliasTable(tables).find(directory_alias(tenant_id, object_id))
+    return found or await _known(tables, ids.user_key("", "", tenant_id, object_id))
+
+
+async def resolve_external(tables: Tables, external_id: str) -> str | None:
+    """The user key of somebody by another system's id, or None when nobody is known by that."""
+    return await AliasTable(tables).find(external_alias(external_id))
 
 
 async def resolve_id(tables: Tables, text: str, field: str = "id") -> str | None:
     """The user key that a key or an alias stands for, also of who was erased; None when nobody is known by it."""
     if USER_KEY.fullmatch(text):
-        listed = await UserTable(tables).get(text)
-        return text if listed is not None else await _known(tables, text)
+        return text if await UserTable(tables).get(text) is not None else await _known(tables, text)
     alias = parse_alias(text)
     if alias is None:
         message = (
             f"{text[:60]!r} is no user: give a user key, <channelId>:<from.id>, aad:<tenant>:<id> or external:<id>."
         )
         raise RequestError(message, field=field)
-    if alias.kind == "channel":
-        channel, _, identity = text.partition(":")
-        return await _on_channel(tables, channel, identity)
-    return await AliasTable(tables).find(alias)
-
-
-async def _on_channel(tables: Tables, channel_id: str, user_id: str) -> str | None:
-    found = await AliasTable(tables).find(channel_alias(channel_id, user_id))
-    return found or await _known(tables, ids.user_key(channel_id, user_id))
+    kind, _, rest = text.partition(":")
+    if alias.kind == "aad":
+        return await resolve_directory(tables, *rest.split(":", 1))
+    found = await AliasTable(tables).find(alias)
+    if found is None and alias.kind == "channel":
+        found = await _known(tables, ids.user_key(kind, rest))
+    return found
 
 
 async def _known(tables: Tables, key: str) -> str | None:
