@@ -16,6 +16,7 @@ from ringback.settings import settings
 from ringback.tables.dead_letters import DeadLetterTable
 from ringback.tables.recipients import RecipientTable
 from ringback.tables.service import tables
+from ringback.templates.library import Templates
 
 bp = df.Blueprint()
 
@@ -24,7 +25,8 @@ bp = df.Blueprint()
 async def send_message(payload: dict[str, Any]) -> dict[str, Any]:
     """Input: SendOrder. One try. Output: SendAnswer."""
     found = tables()
-    sending = Sending(Ledger(found), RecipientTable(found), DeadLetterTable(found), throttle(found, settings()))
+    pace, templates = throttle(found, settings()), Templates(found)
+    sending = Sending(Ledger(found), RecipientTable(found), DeadLetterTable(found), pace, templates)
     return _plain(await sending.send(msgspec.convert(payload, SendOrder)))
 
 

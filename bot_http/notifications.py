@@ -13,6 +13,7 @@ from bot_http.problem import answer, answers_problems
 from ringback import ids
 from ringback.delivery import addressing, request
 from ringback.delivery.changes import Changes
+from ringback.delivery.content import BOT, rendered
 from ringback.delivery.desk import DeliveryDesk, delivery_of, public_id
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import Notification
@@ -23,6 +24,7 @@ from ringback.operations.engine import DurableClientEngine
 from ringback.settings import settings
 from ringback.tables.recipients import RecipientTable
 from ringback.tables.service import tables
+from ringback.templates.library import Templates
 
 bp = df.Blueprint()
 FORM = '{"to": {…}, "category": …, "text" | "card" | "template" + "data", …}'
@@ -77,6 +79,7 @@ async def delete_notification(req: func.HttpRequest, client: Any) -> func.HttpRe
 async def patch_notification(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """Change what one says: before it is sent anywhere, after that where the channel can."""
     content, field = request.content_of(decode(req.get_body(), Saying, '{"text" | "card" | "template" + "data"}'))
+    await rendered(content, BOT, None, Templates(tables()))
     row = await _desk(client).settled(req.route_params["id"])
     return answer(shown(await _changes(client).edit(row, content, field)))
 
@@ -84,6 +87,8 @@ async def patch_notification(req: func.HttpRequest, client: Any) -> func.HttpRes
 async def _notification(asked: NotificationRequest, chosen: str) -> Notification:
     request.check(asked, request.utc_now())
     content, _ = request.content_of(asked)
+    # An unknown template, or data that does not fit it, is the caller's to mend, now.
+    await rendered(content, BOT, None, Templates(tables()))
     user, conversation = await addressing.resolve(asked.to, tables())
     return Notification(
         id=delivery_of(chosen),
@@ -105,7 +110,7 @@ def _desk(client: Any) -> DeliveryDesk:
 
 def _changes(client: Any) -> Changes:
     found = tables()
-    return Changes(_desk(client).ledger, RecipientTable(found), throttle(found, settings()))
+    return Changes(_desk(client).ledger, RecipientTable(found), throttle(found, settings()), Templates(found))
 
 
 def _accepted(row: LedgerRow) -> func.HttpResponse:

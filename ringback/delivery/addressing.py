@@ -5,7 +5,7 @@ from __future__ import annotations
 from ringback import ids
 from ringback.delivery.request import Place, To
 from ringback.errors import NotFoundError, RequestError
-from ringback.tables.references import ReferenceTable
+from ringback.tables.aliases import resolve_directory, resolve_external, resolve_id
 from ringback.tables.service import Tables
 
 # An identity of Azure Communication Services names no channel: its chats come over one of these.
@@ -14,7 +14,7 @@ ACS_CHANNELS = ("acschat", "acs")
 
 
 async def resolve(to: To, tables: Tables) -> tuple[str, str | None]:
-    """(user key, conversation key or None) of somebody that we can write to; RequestError names the field."""
+    """(user key, key of the group's conversation or None) of who is meant; RequestError names the field."""
     given = {
         "userId": to.user_id,
         "aadObjectId": to.aad_object_id,
@@ -28,51 +28,44 @@ async def resolve(to: To, tables: Tables) -> tuple[str, str | None]:
         raise RequestError("aadObjectId and tenantId go together.", field="to.tenantId")
     if to.conversation is not None:
         return await _group(to.conversation, tables)
-    key = await _person(to, tables)
-    if key is None:
+    user = await _person(to, tables)
+    if user is None:
         raise _unknown(f"to.{named[0]}", str(given[named[0]]))
-    return key, None
+    return user, None
 
 
 async def _person(to: To, tables: Tables) -> str | None:
+    if to.user_id is not None:
+        acs = to.user_id.startswith(ACS_IDENTITY)
+        return await (_acs(to.user_id, tables) if acs else resolve_id(tables, to.user_id, "to.userId"))
     if to.aad_object_id is not None and to.tenant_id is not None:
-        return await _known(tables, ids.user_key("", "", to.tenant_id, to.aad_object_id))
-    if to.user_id is None:
-        return None
-    if to.user_id.startswith(ACS_IDENTITY):
-        return await _acs(to.user_id, tables)
-    channel, colon, identity = to.user_id.partition(":")
-    if not colon or not channel or not identity:
-        raise RequestError("userId is <channelId>:<from.id>, such as directline:dl_ann.", field="to.userId")
-    return await _known(tables, ids.user_key(channel, identity))
+        return await resolve_directory(tables, to.tenant_id, to.aad_object_id)
+    return await resolve_external(tables, to.external_id or "")
 
 
 async def _acs(identity: str, tables: Tables) -> str:
     for channel in ACS_CHANNELS:
-        key = await _known(tables, ids.user_key(channel, identity))
-        if key is not None:
-            return key
-    text = f"{identity!r} has not written to the bot over a chat of Azure Communication Services."
+        user = await resolve_id(tables, f"{channel}:{identity}", "to.userId")
+        if user is not None:
+            return user
+    text = f"{identity[:120]!r} has not written to the bot over a chat of Azure Communication Services."
     fix = "Connect that channel to the bot; who writes there can be written to."
     raise NotFoundError(f"{text} {fix}", field="to.userId")
 
 
 async def _group(conversation: str | Place, tables: Tables) -> tuple[str, str]:
+    """A group is a person whose user id is the conversation's."""
     if isinstance(conversation, Place):
         channel, identity = conversation.channel_id, conversation.id
     else:
         channel, colon, identity = conversation.partition(":")
-        if not colon or not channel or not identity:
+        if not (colon and channel and identity):
             form = "<channelId>:<conversation.id>, such as msteams:19:…@thread.tacv2"
             raise RequestError(f"conversation is {form}.", field="to.conversation")
-    user, key = ids.user_key(channel, identity), ids.conversation_key(channel, identity, identity)
-    if await ReferenceTable(tables).get(user, key) is None:
+    user = await resolve_id(tables, f"{channel}:{identity}", "to.conversation")
+    if user is None:
         raise _unknown("to.conversation", f"{channel}:{identity}")
-    return user, key
-
-
-async def _known(tables: Tables, key: str) -> str | None:
-    return None if await ReferenceTable(tables).latest(key) is None else key
+    return user, ids.conversation_key(channel, identity, identity)
 
 
 def _unknown(field: str, value: str) -> NotFoundError:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from ringback.channels.address import Recipient
 from ringback.channels.port import Outcome, Sender, SendResult
 from ringback.channels.registry import sender
-from ringback.delivery.content import Content, Renderer, check_size, marked, rendered
+from ringback.delivery.content import BOT, Content, check_size, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import Stop
@@ -15,6 +15,7 @@ from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import Throttle, ThrottledError
 from ringback.errors import ConflictError, RetryableError
 from ringback.tables.recipients import RecipientTable
+from ringback.templates.library import Templates
 
 RECALLED, EDITED = "recalled", "edited"
 GONE = "ActivityNotFound"
@@ -23,9 +24,7 @@ GONE = "ActivityNotFound"
 class Changes:
     """What can be done to a delivered message."""
 
-    def __init__(
-        self, ledger: Ledger, recipients: RecipientTable, throttle: Throttle, templates: Renderer | None = None
-    ) -> None:
+    def __init__(self, ledger: Ledger, recipients: RecipientTable, throttle: Throttle, templates: Templates) -> None:
         self._ledger = ledger
         self._recipients = recipients
         self._throttle = throttle
@@ -52,8 +51,9 @@ class Changes:
                 raise ConflictError("It was recalled: send a new notification.")
             recipient, activity_id, channel = await self._reach(row, EDITED)
             locale = recipient.locale if isinstance(recipient, Reference) else None
-            activity = await rendered(content, row.channel or "", locale, self._templates)
-            _check(await channel.update(recipient, activity_id, marked(activity, row.id)), EDITED)
+            payload = await rendered(content, row.channel or BOT, locale, self._templates)
+            payload = marked(payload, row.id) if row.channel == BOT else payload
+            _check(await channel.update(recipient, activity_id, payload), EDITED)
         row.content, row.edited_at = content, _now()
         return await self._ledger.save(row, content=True)
 

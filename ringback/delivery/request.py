@@ -47,7 +47,7 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     text: Words | None = None
     card: dict[str, Any] | None = None
     template: Words | None = None
-    data: Any = None
+    data: dict[str, Any] | None = None
     locale: Words | None = None
     link: Words | None = None
 

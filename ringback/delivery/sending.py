@@ -12,7 +12,7 @@ from ringback import ids
 from ringback.channels.address import Recipient
 from ringback.channels.port import Once, Outcome, Sender, SendResult
 from ringback.channels.registry import sender as sender_of
-from ringback.delivery.content import Renderer, marked, rendered
+from ringback.delivery.content import BOT, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import SendAnswer, SendOrder
@@ -22,6 +22,7 @@ from ringback.delivery.throttle import Throttle, ThrottledError
 from ringback.errors import ConfigurationError, RequestError
 from ringback.tables.dead_letters import DeadLetter, DeadLetterTable
 from ringback.tables.recipients import RecipientTable
+from ringback.templates.library import Templates
 
 log = logging.getLogger(__name__)
 MEND_SECONDS = 60.0
@@ -37,7 +38,7 @@ class Sending:
         recipients: RecipientTable,
         letters: DeadLetterTable,
         throttle: Throttle,
-        templates: Renderer | None = None,
+        templates: Templates,
     ) -> None:
         self._ledger = ledger
         self._recipients = recipients
@@ -83,7 +84,7 @@ class Sending:
             return _refused("UnknownConversation", "this person's address is not stored (any more)")
         locale = recipient.locale if isinstance(recipient, Reference) else None
         try:
-            content = await rendered(row.content or {}, row.channel or "bot", locale, self._templates)
+            content = await rendered(row.content or {}, row.channel or BOT, locale, self._templates)
         except RequestError as error:
             return _refused("TemplateFailed", str(error))
         try:
@@ -91,7 +92,8 @@ class Sending:
                 deadline = await self._lease(recipient)
         except ThrottledError as error:
             return SendResult(outcome=Outcome.RETRY, code="Throttled", retry_after=error.seconds)
-        result = await sender.send(recipient, marked(content, row.id), once=once(row))
+        payload = marked(content, row.id) if row.channel == BOT else content
+        result = await sender.send(recipient, payload, once=once(row))
         return _bounded(row, result)
 
     async def _ended(self, row: LedgerRow) -> SendAnswer:
