@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import azure.durable_functions as df
@@ -18,6 +19,7 @@ from ringback.settings import settings
 from ringback.tables.service import FILES, tables
 
 bp = df.Blueprint()
+log = logging.getLogger(__name__)
 
 
 @bp.activity_trigger(input_name="payload")
@@ -37,7 +39,11 @@ async def receive_file(payload: dict[str, Any]) -> dict[str, Any]:
             name=str(payload.get("name") or ""),
             content_type=str(payload.get("content_type") or ""),
         )
-    except (RequestError, UnsafeReferenceError) as error:
+    except UnsafeReferenceError as error:
+        # The error names the setting that would allow the host: words for the operator.
+        log.warning("operation %s: %s", payload["operation_id"], error)
+        return {"failed": "I may not fetch files from there. Send the file here, as an attachment."}
+    except RequestError as error:
         return {"failed": str(error)}
     return {"kind": received.kind, "chunks": received.chunks}
 

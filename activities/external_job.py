@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import aiohttp
@@ -11,14 +12,15 @@ import azure.durable_functions as df
 
 from activities.cancellation import CANCELLED, cancel_marked
 from ringback.channels.http import session
-from ringback.errors import RetryableError
+from ringback.errors import ConfigurationError, RetryableError
 from ringback.operations.queue import put_on_queue
 from ringback.operations.tokens import job_token
-from ringback.settings import settings
+from ringback.settings import Settings, settings
 from ringback.tables.operations import OperationTable
 from ringback.tables.service import tables
 
 bp = df.Blueprint()
+log = logging.getLogger(__name__)
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 RETRIED_STATUSES = {408, 425, 429}
 
@@ -42,9 +44,17 @@ async def request_external_job(payload: dict[str, Any]) -> dict[str, Any]:
     if config.external_job_url:
         return await _post(config.external_job_url, job)
     if config.external_job_queue:
-        await put_on_queue(config, config.external_job_queue, json.dumps(job, ensure_ascii=False))
-        return {"handed": "queue"}
+        return await _enqueue(config, json.dumps(job, ensure_ascii=False))
     return {"handed": "api"}
+
+
+async def _enqueue(config: Settings, job: str) -> dict[str, Any]:
+    try:
+        await put_on_queue(config, config.external_job_queue, job)
+    except ConfigurationError:
+        log.exception("EXTERNAL_JOB_QUEUE is not set up")
+        return {"failed": "The job could not be handed over: the queue to the other system is not set up."}
+    return {"handed": "queue"}
 
 
 async def _post(url: str, job: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The body of POST /api/operations; `user` is a user key or `<channelId>:<from.id>`."""
 
     operation: str
-    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    input: dict[str, Any] | None = None
     user: str | None = None
 
 
@@ -42,7 +42,8 @@ async def start_operation(req: func.HttpRequest, client: Any) -> func.HttpRespon
     """202 with the Durable status URLs; the operation's id is the instance id. `Idempotency-Key` makes it once."""
     request = _decode(req.get_body())
     operation = find(request.operation)
-    if operation.takes_file and not isinstance(request.input.get("url"), str):
+    given = request.input or {}
+    if operation.takes_file and not isinstance(given.get("url"), str):
         raise RequestError(f"{operation.name} needs input.url: where to download the file.", field="input.url")
     user, conversation = await _whom(request.user)
     owner, key = user or NOBODY, req.headers.get("Idempotency-Key")
@@ -50,7 +51,7 @@ async def start_operation(req: func.HttpRequest, client: Any) -> func.HttpRespon
     row = OperationRow(
         id=ids.operation_id(owner, suffix),
         operation=operation.name,
-        input=request.input,
+        input=given,
         user=user,
         conversation=conversation,
         created_at=datetime.now(timezone.utc),

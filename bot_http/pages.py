@@ -19,7 +19,7 @@ from ringback.settings import settings
 from ringback.tables.operations import OperationTable
 from ringback.tables.service import tables
 
-bp = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
+bp = df.Blueprint()
 
 
 @lru_cache(maxsize=1)
@@ -27,7 +27,7 @@ def _template() -> str:
     return Path(__file__).with_name("operation_page.html").read_text("utf-8")
 
 
-@bp.route(route="o/{token}", methods=["GET"])
+@bp.route(route="o/{token}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @answers_problems
 async def operation_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page; it asks for the state by itself. 403 for a link that was not given out."""
@@ -43,7 +43,7 @@ async def operation_page(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(_template().replace("NONCE", nonce), mimetype="text/html", headers=headers)
 
 
-@bp.route(route="o/{token}/state", methods=["GET"])
+@bp.route(route="o/{token}/state", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @bp.durable_client_input(client_name="client")
 @answers_problems
 async def operation_page_state(req: func.HttpRequest, client: Any) -> func.HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 import msgspec
 
-from orchestrators.operation_context import DurableOp
+from orchestrators.operation_context import UNEXPECTED, DurableOp
 from ringback.bot import messages
 from ringback.ids import short_id
 from ringback.operations.catalogue import CATALOGUE, find
@@ -44,7 +44,7 @@ def long_operation(context: df.DurableOrchestrationContext) -> Steps:
         yield _finish(context, "cancelled", "It was cancelled.", content)
         return {"state": "cancelled"}
     except OperationFailedError as error:
-        reason = str(error)
+        reason = error.reason
         op.show(state="failed", text=reason)
         yield from op.refresh()
         yield _finish(context, "failed", reason, messages.failed(operation, op.id, label, reason, CATALOGUE))
@@ -62,7 +62,7 @@ def _result(op: DurableOp, operation: Operation) -> Steps:
     except (OperationCancelledError, OperationFailedError):
         raise
     except Exception as error:  # an operation is other people's code
-        raise OperationFailedError(f"{type(error).__name__}: {error}") from error
+        raise OperationFailedError(UNEXPECTED, f"{type(error).__name__}: {error}") from error
     return result if isinstance(result, Result) else Result(text=str(result), data=result)
 
 

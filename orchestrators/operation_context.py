@@ -37,6 +37,13 @@ DEFAULT_RETRY = Retry()
 # A task_all of more than 500 tasks overflows the SDK's recursion when it is replayed.
 MAX_WIDTH = 100
 TIMED_OUT = object()
+UNEXPECTED = "Something went wrong inside the operation. The people who run this bot can see why."
+# What Python raises for a mistake in the code: its words help nobody in a chat.
+MISTAKES = frozenset(
+    cls.__name__
+    for cls in (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError)
+    for cls in (cls, *cls.__subclasses__())
+)
 
 
 class DurableOp:
@@ -93,7 +100,7 @@ class DurableOp:
         try:
             result = yield self._call(activity, payload or {}, retry)
         except Exception as error:
-            raise OperationFailedError(failure_reason(error)) from error
+            raise step_failed(error) from error
         return self._checked(result)
 
     def fan_out(
@@ -117,7 +124,7 @@ class DurableOp:
             try:
                 answers = yield self._context.task_all(window)
             except Exception as error:
-                raise OperationFailedError(failure_reason(error)) from error
+                raise step_failed(error) from error
             results.extend(self._checked(answer) for answer in answers)
         if span is not None:
             self.progress(span.end, span.text)
@@ -154,7 +161,7 @@ class DurableOp:
             if not (isinstance(answer, dict) and answer.keys() & {"result", "error", "progress"}):
                 break
             if answer.get("error") is not None:
-                raise OperationFailedError(_text(answer["error"]))
+                raise OperationFailedError(_text(answer["error"]).strip() or "The other system gave no reason.")
             if "result" in answer:
                 answer = answer["result"]
                 break
@@ -163,7 +170,7 @@ class DurableOp:
         return answer
 
     def _external_progress(self, answer: dict[str, Any]) -> None:
-        percent, text = read_progress(answer["progress"])
+        percent, text = read_progress(answer.get("progress"))
         text = str(answer.get("text") or text or self.status.text)
         self.progress(self.status.percent if percent is None else percent, text)
 
@@ -241,8 +248,14 @@ def event_value(data: Any) -> Any:
     return data
 
 
+def step_failed(error: Exception) -> OperationFailedError:
+    """The failure of an activity: its reason for the user; what Python said too, where that is not the reason."""
+    reason = failure_reason(error)
+    return OperationFailedError(reason, str(error).split("\n", 1)[0] if reason == UNEXPECTED else None)
+
+
 def failure_reason(error: Exception) -> str:
-    """What an activity raised, without the engine's and Python's words around it.
+    """What an activity raised, in words for the user: without the engine's and Python's words around it.
 
     The engine words it `Activity function 'x' failed:  ValueError: boom`, then a line of details.
     """
@@ -250,7 +263,9 @@ def failure_reason(error: Exception) -> str:
     _, found, rest = text.partition(" failed: ")
     text = rest.strip() if found else text
     name, colon, message = text.partition(": ")
-    return (message if colon and name.isidentifier() and message else text) or "an unknown error"
+    if name in MISTAKES:
+        return UNEXPECTED
+    return (message if colon and name.isidentifier() and message else text) or UNEXPECTED
 
 
 def _text(value: Any) -> str:

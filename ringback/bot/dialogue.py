@@ -201,7 +201,7 @@ class Dialogue:
         value = inbound.value
         if not isinstance(value, dict) or not isinstance(value.get("token"), str):
             return [messages.message(f"A {ANSWER_EVENT} needs a value with the token of the job.")]
-        if not value.keys() & {"progress", "result", "error"}:
+        if "result" not in value and value.get("progress") is None and value.get("error") is None:
             return [messages.message(f"A {ANSWER_EVENT} needs one of progress, result and error in its value.")]
         try:
             identity, event = read_job_token(self._config.signing_key, value["token"])

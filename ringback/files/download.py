@@ -52,7 +52,7 @@ async def download(
     except asyncio.TimeoutError:
         raise RetryableError(f"The file did not come within {total_seconds:.0f} seconds.") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise RetryableError(f"The file could not be fetched: {type(error).__name__}.") from error
+        raise RetryableError("The file could not be fetched: the place that keeps it did not answer.") from error
 
 
 async def _limited(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncIterator[bytes]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+# Digits of ASCII alone: Python counts others as digits too, and then cannot read them.
+PERCENT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*%?")
 
 
 def read_progress(value: Any) -> tuple[int | None, str | None]:
@@ -11,8 +15,8 @@ def read_progress(value: Any) -> tuple[int | None, str | None]:
         percent = read_progress(value.get("percent"))[0]
         return percent, value.get("text") if isinstance(value.get("text"), str) else None
     if isinstance(value, str):
-        number = value.strip().rstrip("%").strip()
-        return (int(float(number)), None) if number.replace(".", "", 1).isdigit() else (None, value)
+        number = PERCENT.fullmatch(value.strip())
+        return read_progress(float(number[1])) if number else (None, value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:  # noqa: PLR0124  NaN
         return int(max(0, min(100, value))), None
     return None, None

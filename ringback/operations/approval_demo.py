@@ -26,9 +26,9 @@ def run(op: Op) -> Steps:
 def _timeout(seconds: object) -> timedelta:
     if seconds is None:
         return WAIT
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds <= 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
         raise OperationFailedError("timeoutSeconds must be a number of seconds above zero.")
-    return min(timedelta(seconds=seconds), MAX_WAIT)
+    return timedelta(seconds=min(seconds, MAX_WAIT.total_seconds()))
 
 
 APPROVAL_DEMO = Operation(

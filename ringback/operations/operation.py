@@ -23,7 +23,11 @@ class OperationCancelledError(Exception):
 
 
 class OperationFailedError(Exception):
-    """The operation cannot succeed; the message is shown to the user as it stands."""
+    """The operation cannot succeed; `reason` is shown to the user as it stands, `detail` only to developers."""
+
+    def __init__(self, reason: str, detail: str | None = None) -> None:
+        super().__init__(reason if detail is None else f"{reason} ({detail})")
+        self.reason = reason
 
 
 class Retry(msgspec.Struct, frozen=True):

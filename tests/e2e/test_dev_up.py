@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
-from tests.e2e.directline import Chat, HttpError
+from tests.e2e.directline import Chat, HttpError, text_of
 from tests.e2e.stack import Stack
 
 
@@ -55,7 +56,11 @@ def test_keys_are_asked_for_with_enable_auth(own_stack: Stack):
     key = re.search(r"every function: (\S+)", own_stack.log.read_text())
     assert key is not None, "the log must tell the key"
     assert own_stack.api("GET", "operations", **{"x-functions-key": key[1]})["operations"]
-    assert Chat(own_stack.channel, "dl_keyless").ask("hello", "Hello")
+    text = text_of(Chat(own_stack.channel, "dl_keyless").ask("external-job", "One moment please"))
+    with urllib.request.urlopen(text[text.index("(http") + 1 :].rstrip(")")) as page:
+        assert page.status == 200
+        assert "code=" not in page.url
+    assert own_stack.api("GET", "health") == {"status": "healthy"}
 
 
 def group_members(group: int) -> list[str]:

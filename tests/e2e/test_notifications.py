@@ -265,7 +265,7 @@ def test_a_500_is_tried_once_more_and_no_more(stack: Stack, known: Chat):
         ({"text": ""}, 400, "text"),
         ({"text": "x" * 41_000}, 413, "text"),
         ({"text": None, "card": {**CARD, "body": [{"type": "TextBlock", "text": "x" * 41_000}]}}, 413, "card"),
-        ({"text": None, "card": {**CARD, "body": ["words"]}}, 400, "card.body[0]"),
+        ({"text": None, "card": {**CARD, "body": [{"type": "Blink"}]}}, 400, "card.body.0.type"),
         ({"text": None, "card": {"type": "HeroCard"}}, 400, "card"),
         ({"template": "t"}, 400, "template"),
         ({"text": None, "template": "no-such-template", "data": {}}, 404, "template"),

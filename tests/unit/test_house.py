@@ -80,3 +80,18 @@ def test_an_operation_never_yields_in_a_finally():
             if isinstance(node, ast.Try):
                 inner = [found for line in node.finalbody for found in ast.walk(line)]
                 assert not [found for found in inner if isinstance(found, (ast.Yield, ast.YieldFrom))], path
+
+
+# Whoever asks these has no key: the channel service proves itself with its token, a person with a signed link.
+OPEN_DOORS = {"messages", "operation_page", "operation_page_state", "health"}
+
+
+def test_only_these_doors_are_open_without_a_key(functions):
+    levels = {
+        name: binding["authLevel"]
+        for name, bindings in functions.items()
+        for binding in bindings
+        if "authLevel" in binding
+    }
+    assert {name for name, level in levels.items() if level == "ANONYMOUS"} == OPEN_DOORS
+    assert set(levels.values()) == {"ANONYMOUS", "FUNCTION"}

@@ -132,8 +132,10 @@ def test_a_permanent_failure_is_not_retried(host):
 
 def test_an_authors_mistake_is_a_failure_that_is_told(host):
     instance = host.start("mistaken")
-    assert host.ended(instance)["runtimeStatus"] == "Failed"
-    assert "a mistake of the author's" in host.seen(instance, "finish")[0]["text"]
+    assert "a mistake of the author's" in host.ended(instance)["output"]
+    text = host.seen(instance, "finish")[0]["text"]
+    assert text.startswith("Something went wrong")
+    assert "KeyError" not in text
 
 
 def test_cleaning_up_happens_after_a_failure_and_may_fail_itself(host):

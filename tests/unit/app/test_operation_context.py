@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrators.operation_context import event_value, failure_reason
+from orchestrators.operation_context import UNEXPECTED, event_value, failure_reason
 from ringback.operations.answers import read_progress
 
 
@@ -16,7 +16,9 @@ from ringback.operations.answers import read_progress
         ("Activity function 'x' failed:  ValueError: a: b \n details", "a: b"),
         ("Orchestrator function 'x' failed: boom", "boom"),
         ("plain words: with a colon", "plain words: with a colon"),
-        ("", "an unknown error"),
+        ("", UNEXPECTED),
+        ("Activity function 'x' failed:  KeyError: 'text' \n details", UNEXPECTED),
+        ("Activity function 'x' failed:  OverflowError: too large \n details", UNEXPECTED),
     ],
 )
 def test_the_reason_of_a_failure_is_what_the_activity_said(error, reason):
@@ -32,6 +34,9 @@ def test_the_reason_of_a_failure_is_what_the_activity_said(error, reason):
         ("40 %", (40, None)),
         ("painting", (None, "painting")),
         (140, (100, None)),
+        ("²", (None, "²")),
+        ("9" * 400, (None, "9" * 400)),
+        ("250 %", (100, None)),
         (-5, (0, None)),
         ("1e9", (None, "1e9")),
         (float("nan"), (None, None)),
