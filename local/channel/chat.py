@@ -17,14 +17,14 @@ from local.channel.context import DEFAULT_SECRET
 DEFAULT_CHANNEL = "http://127.0.0.1:3978"
 EPILOG = """\
 In the chat: type a message, or the number of a button of the newest message that has buttons. /file PATH sends a file,
-/say TEXT sends TEXT even if it is a number, /quit ends. With --say or --file the chat is a script: they are done in
-their order, each after the answer to the one before, then answers are shown for --wait seconds. Exit status 1:
-something was refused, or --until did not come.
+/activity JSON sends any activity, /say TEXT sends TEXT even if it is a number, /quit ends. With --say, --file or
+--activity the chat is a script: they are done in their order, each after the answer to the one before, then answers are
+shown for --wait seconds. Exit status 1: something was refused, or --until did not come.
 """
 
 
 class _Add(argparse.Action):
-    """--say and --file share one list, so that their order is kept."""
+    """--say, --file and --activity share one list, so that their order is kept."""
 
     def __call__(
         self,
@@ -33,12 +33,12 @@ class _Add(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        kind = "file" if option_string == "--file" else "say"
+        kind = (option_string or "--say").removeprefix("--")
         namespace.steps = [*(namespace.steps or ()), Step(kind, str(values))]
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python3 dev.py chat", description=__doc__, epilog=EPILOG)
+    made = argparse.ArgumentParser(prog="python3 dev.py chat", description=__doc__, epilog=EPILOG, allow_abbrev=False)
     made.add_argument("--channel", default=DEFAULT_CHANNEL, metavar="URL", help="the channel (default %(default)s)")
     made.add_argument("--secret", help="Direct Line secret (default: DIRECT_LINE_SECRET, else the local one)")
     made.add_argument("--user", default="dl_terminal", help="who you are (default %(default)s)")
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--conversation", default="", metavar="ID", help="go on with an earlier conversation")
     made.add_argument("--say", dest="steps", action=_Add, metavar="TEXT", help="send TEXT or press button number TEXT")
     made.add_argument("--file", dest="steps", action=_Add, metavar="PATH", help="send a file")
+    made.add_argument("--activity", dest="steps", action=_Add, metavar="JSON", help="send an activity, an event say")
     made.add_argument("--wait", type=float, metavar="SECONDS", help="listen this long after the last step (default 5)")
     made.add_argument("--until", metavar="TEXT", help="end as soon as a message shows TEXT")
     made.add_argument("--json", action="store_true", help="print each activity of the bot as one line of JSON")

@@ -21,7 +21,7 @@ QUIET_SECONDS = 0.6
 
 @dataclass(frozen=True)
 class Step:
-    """`kind` is "say" or "file"."""
+    """`kind` is "say", "file" or "activity" (JSON)."""
 
     kind: str
     text: str
@@ -34,6 +34,7 @@ class Session:
         self.until = until
         self.choices: list[Choice] = []
         self._heard = 0
+        self._seen: set[str] = set()
         self._arrived = asyncio.Condition()
         self._found = asyncio.Event()
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
@@ -88,15 +89,15 @@ class Session:
         if not text:
             return
         if text == "/help":
-            self._tell("a message, or a button's number; /file PATH; /say TEXT; /quit")
-        elif text.startswith("/file "):
-            await self._do(Step("file", text.removeprefix("/file ").strip()))
+            self._tell("a message, or a button's number; /file PATH; /activity JSON; /say TEXT; /quit")
         else:
             await self._do(Step("say", text))
 
     async def _do(self, step: Step) -> None:
         if step.kind == "file" or step.text.startswith("/file "):
-            await self.client.upload(Path(step.text.removeprefix("/file ")))
+            await self.client.upload(Path(step.text.removeprefix("/file ").strip()))
+        elif step.kind == "activity" or step.text.startswith("/activity "):
+            await self.client.post(parsed(step.text.removeprefix("/activity ")))
         elif step.text.isascii() and step.text.isdigit() and 0 < int(step.text) <= len(self.choices):
             await self._press(self.choices[int(step.text) - 1])
         else:
@@ -150,8 +151,10 @@ class Session:
         # Numbers are those of the newest message that has buttons.
         self.choices = drawn.choices or self.choices
         lines = drawn.lines + [f"  [{number}] {each.title}" for number, each in enumerate(drawn.choices, 1)]
+        who = "bot (changed)" if activity.get("id") in self._seen else "bot"
+        self._seen.add(str(activity.get("id")))
         if not self.as_json and lines:
-            print("\n".join([f"bot: {lines[0]}", *(f"     {line}" for line in lines[1:])]), flush=True)
+            print("\n".join([f"{who}: {lines[0]}", *(f"     {line}" for line in lines[1:])]), flush=True)
         if self.until and self.until in "\n".join(lines):
             self._found.set()
         async with self._arrived:
@@ -181,3 +184,13 @@ class Session:
 
     def _tell(self, text: str) -> None:
         print(f"({text})", file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+
+def parsed(text: str) -> Activity:
+    try:
+        value = msgspec.json.decode(text.encode())
+    except msgspec.DecodeError as error:
+        raise ChatError(f"The activity is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ChatError("The activity must be a JSON object.")
+    return value

@@ -16,6 +16,8 @@ from local.channel.errors import ChannelError
 SEND = ((1, 7), (2, 8), (30, 60), (3600, 1800))
 READ = ((1, 14), (2, 16), (30, 120), (3600, 3600))
 WINDOWS = {"send": SEND, "create": SEND, "update": SEND, "delete": SEND, "read": READ}
+LONGEST = 3600
+KEPT_WINDOWS = 10_000
 PER_APP = ((1, 50),)
 
 
@@ -39,6 +41,8 @@ class Limits:
         )
         if wait > 0:
             raise throttled(wait)
+        if len(self._seen) > KEPT_WINDOWS:
+            self._seen = {key: seen for key, seen in self._seen.items() if seen and seen[-1] > now - LONGEST}
         for key in ((operation, conversation), ("app", tenant)):
             self._seen.setdefault(key, deque()).append(now)
 

@@ -87,7 +87,8 @@ async def _take_part(received: Upload, part: BodyPartReader | MultipartReader) -
     if not isinstance(part, BodyPartReader):
         raise bad_argument("A part of the upload is multipart itself.")
     kind = part.headers.get("Content-Type", UNKNOWN_TYPE)
-    if kind.partition(";")[0].strip().lower() == ACTIVITY_TYPE:
+    plain = kind.partition(";")[0].strip().lower()
+    if plain == ACTIVITY_TYPE or (part.name == "activity" and plain == "application/json"):
         received.activity = parse_object(await read_part(part, MAX_ACTIVITY, "The activity"), "The activity part")
         return
     name = part.filename or part.name or ""

@@ -89,6 +89,28 @@ async def test_lines_from_standard_input(channel, card_bot, tmp_path):
         assert text in out
 
 
+async def test_any_activity_can_be_sent(channel, bot):
+    event = '{"type": "event", "name": "LongOperationResponse", "value": {"token": "t", "progress": 40}}'
+    status, _, err = await chat(channel, "--activity", event, "--say", "hi")
+    assert status == 0, err
+    assert bot.of_type("event")[0]["value"] == {"token": "t", "progress": 40}
+    status, _, err = await chat(channel, "--activity", "{")
+    assert status == 1
+    assert "not JSON" in err
+
+
+async def test_a_changed_message_is_told_as_such(channel, bot):
+    async def edit(activity):
+        _, sent = await bot.say(activity, "10 %")
+        await bot.call("PUT", activity, f"/activities/{sent['id']}", {"type": "message", "text": "20 %"})
+
+    bot.echoes, bot.on_message = False, edit
+    status, out, _ = await chat(channel, "--channel-id", "msteams", "--say", "hi")
+    assert status == 0
+    assert "bot: 10 %" in out
+    assert "bot (changed): 20 %" in out
+
+
 async def test_until_that_does_not_come_is_status_1(channel, bot):
     assert (await chat(channel, "--say", "hi", "--until", "bye"))[0] == 1
 

@@ -96,6 +96,16 @@ async def test_a_file_of_four_megabytes_passes_and_a_larger_one_is_413(channel, 
     assert len(bot.of_type("message")) == 1
 
 
+async def test_an_activity_part_may_be_plain_json(channel, bot):
+    conversation, token, _ = await channel.open()
+    form = aiohttp.FormData()
+    form.add_field("activity", b'{"type": "message", "text": "json"}', content_type="application/json", filename="a")
+    form.add_field("file", b"x", filename="x", content_type="text/plain")
+    assert (await send(channel, conversation, token, form)).status == 200
+    assert bot.of_type("message")[0]["text"] == "json"
+    assert len(bot.of_type("message")[0]["attachments"]) == 1
+
+
 @pytest.mark.parametrize("body", [b"", b"--x\r\nbroken", b"--other\r\n\r\n"])
 async def test_malformed_multipart_is_400(channel, body):
     conversation, token, _ = await channel.open()
