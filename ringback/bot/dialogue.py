@@ -32,9 +32,10 @@ TEAMS_FILE = "application/vnd.microsoft.teams.file.download.info"
 # Teams adds the message's own HTML as an attachment; cards come back as attachments too.
 NOT_FILES = ("text/html", "application/vnd.microsoft.card")
 MAX_OPEN = 50
-GREETINGS = {"hi", "hello", "hey", "start", "menu", "begin", "good morning", "good evening"}
+GREETING = re.compile(r"(hi|hello|hey|start|menu|begin|good (morning|afternoon|evening))\b")
 HELP_WORDS = {"help", "?", "/help", "what can you do", "commands"}
-STATUS_WORDS = {"status", "progress", "how far", "how far is it", "how is it going", "what are you doing"}
+STATUS_WORDS = re.compile(r"(status|progress|how far|how (is|are|'s)|how's|what are you doing|where are you)\b")
+YES, NO = {"yes", "y", "ok", "okay", "sure", "go ahead"}, {"no", "n", "nope", "don't"}
 COMMAND = re.compile(r"/?(cancel|abort|retry|try again|approve|reject)\b[:\s]*(.*)", re.IGNORECASE | re.DOTALL)
 
 # Brings the message that shows an operation's progress up to date.
@@ -59,6 +60,8 @@ class Dialogue:
         if inbound.type != "message":
             return []
         files = [file for attachment in inbound.attachments if (file := file_of(attachment)) is not None]
+        if not files and not inbound.text and inbound.value is None and any(map(is_lost, inbound.attachments)):
+            return [messages.message("The file did not come through. Send it again, please.")]
         if files:
             return [await self._start(inbound, catalogue.file_operation(), file, n) for n, file in enumerate(files)]
         if isinstance(inbound.value, dict) and isinstance(inbound.value.get("action"), str):
@@ -83,8 +86,8 @@ class Dialogue:
         return messages.greeting(catalogue.CATALOGUE, intro)
 
     async def _said(self, inbound: Inbound, text: str) -> Message:
-        plain = text.casefold().strip(" .!")
-        if plain in HELP_WORDS:
+        plain = text.casefold().strip(" .!?")
+        if plain in HELP_WORDS or text == "?":
             return self.help()
         command = COMMAND.fullmatch(text)
         if command and (handler := COMMANDS.get(command.group(1).casefold())):
@@ -95,14 +98,16 @@ class Dialogue:
             return await self._start(inbound, operation, {"text": rest} if rest else {})
         running = await self._desk.running(inbound.reference.user_key)
         if running:
-            return self._still_working(running)
-        if plain in STATUS_WORDS:
+            return await self._while_running(inbound, running, plain)
+        if STATUS_WORDS.match(plain):
             return messages.message("Nothing is running.", actions=messages.choices(catalogue.CATALOGUE))
-        if plain in GREETINGS:
+        if GREETING.match(plain):
             return self.greet()
         meant = catalogue.meant(text)
         if meant is not None:
-            return await self._start(inbound, meant, {} if meant.takes_file else {"text": text})
+            # A word or two name the operation; more say what it is about.
+            about = not meant.takes_file and len(text.split()) > 2
+            return await self._start(inbound, meant, {"text": text} if about else {})
         return self.help(text)
 
     async def _pressed(self, inbound: Inbound, value: dict[str, Any]) -> Message:
@@ -141,11 +146,21 @@ class Dialogue:
             await self._desk.begin(row)
         except TooLargeError:
             return messages.message("That is too much text to start with. Send it as a file instead.")
-        link = f"{self._config.public_url}/api/o/{page_token(self._config.signing_key, row.id)}"
-        return messages.acknowledged(operation, row, link)
+        return messages.acknowledged(operation, row, self._link(row))
+
+    async def _while_running(self, inbound: Inbound, views: list[View], plain: str) -> Message:
+        asking = [view for view in views if messages.asks_approval(view)]
+        if len(asking) == 1 and plain in {*YES, *NO}:
+            event = (asking[0].row.waiting or {})["event"]
+            return await self._decide_event(inbound, asking[0].row.id, event, "approve" if plain in YES else "reject")
+        return self._still_working(views)
 
     def _still_working(self, views: list[View]) -> Message:
-        return messages.still_working(views, [catalogue.title(view.row.operation) for view in views])
+        shown = [(view, catalogue.title(view.row.operation), self._link(view.row)) for view in views]
+        return messages.still_working(shown)
+
+    def _link(self, row: OperationRow) -> str:
+        return f"{self._config.public_url}/api/o/{page_token(self._config.signing_key, row.id)}"
 
     async def _cancel(self, inbound: Inbound, which: str) -> Message:
         running = await self._desk.running(inbound.reference.user_key)
@@ -178,8 +193,7 @@ class Dialogue:
 
     async def _decide(self, inbound: Inbound, which: str, verb: str) -> Message:
         running = await self._desk.running(inbound.reference.user_key)
-        asking = [view for view in running if (view.row.waiting or {}).get("kind") == "approval"]
-        found = _named([view for view in asking if not view.row.cancel], which)
+        found = _named([view for view in running if messages.asks_approval(view)], which)
         if len(found) > 1:
             return _which(verb, found)
         if not found:
@@ -191,11 +205,13 @@ class Dialogue:
         row = await self._desk.table.get(identity) if owner_of(identity) == reference.user_key else None
         if row is None or (row.waiting or {}).get("event") != event:
             return messages.message("This question is not open, or not for you to answer.")
-        outcome = {"approve": "approved", "reject": "rejected"}[verb]
+        wanted = {"approve": "approved", "reject": "rejected"}[verb]
+        outcome = await self._desk.table.settle(identity, event, wanted)
         data = {"decision": outcome, "by": reference.user_name or reference.user_id}
-        if not await self._desk.answer(identity, event, data):
+        # Raised again for the decision that stands: whoever took it may have died before raising it.
+        if outcome is None or not await self._desk.answer(identity, event, data):
             return messages.message("This question is closed already.")
-        return messages.message(f"Noted: {outcome}.")
+        return messages.message(f"Noted: {outcome}." if outcome == wanted else f"It was {outcome} already.")
 
     async def _external_answer(self, inbound: Inbound) -> list[Message]:
         value = inbound.value
@@ -250,6 +266,11 @@ def file_of(attachment: Attachment) -> dict[str, Any] | None:
         return None
     name = attachment.name or "the file"
     return msgspec.to_builtins(ChatFile(url, name[:200], attachment.content_type))
+
+
+def is_lost(attachment: Attachment) -> bool:
+    """Whether this was to be a file, and came without the address to fetch it from."""
+    return not attachment.content_type.startswith(NOT_FILES) and file_of(attachment) is None
 
 
 def _named(views: list[View], which: str) -> list[View]:

@@ -111,16 +111,23 @@ def progress_line(view: View, title: str) -> str:
     return f"Still working on **{title}** ({view.row.label}): {view.percent} %, {view.text}"
 
 
-def still_working(views: Sequence[View], titles: Sequence[str]) -> Message:
-    """What a person has running, with a button to cancel each."""
-    lines = [progress_line(view, title) for view, title in zip(views, titles, strict=True)]
-    several = len(views) > 1
-    actions = [
-        say(f"Cancel {title} ({view.row.label})" if several else "Cancel", f"cancel {view.row.label}")
-        for view, title in zip(views, titles, strict=True)
-        if not view.row.cancel
-    ]
+def still_working(shown: Sequence[tuple[View, str, str]]) -> Message:
+    """What a person has running, as (view, title, link to its page), with buttons for what can be done about it."""
+    lines = [f"{progress_line(view, title)} [Watch it]({link})" for view, title, link in shown]
+    actions: list[Message] = []
+    for view, title, _ in shown:
+        which = f" {title} ({view.row.label})" if len(shown) > 1 else ""
+        if asks_approval(view):
+            actions += [say(f"{verb}{which}", f"{verb.lower()} {view.row.label}") for verb in ("Approve", "Reject")]
+        if not view.row.cancel:
+            actions.append(say(f"Cancel{which}", f"cancel {view.row.label}"))
     return message("\n\n".join(lines), actions=[*actions, say("Status", "status")])
+
+
+def asks_approval(view: View) -> bool:
+    """Whether the operation waits for somebody to approve."""
+    waiting = view.row.waiting or {}
+    return waiting.get("kind") == "approval" and "decision" not in waiting and not view.row.cancel
 
 
 def succeeded(operation: Operation, row_id: str, result: Result, catalogue: Sequence[Operation]) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ringback.bot.messages import adaptive_card
@@ -79,8 +80,10 @@ def _line(facts: Facts) -> str:
 
 
 def _cut(text: str) -> str:
+    """One line of a name or a value out of somebody's file, as text: Markdown in it stays what it is."""
     plain = " ".join(text.split())
-    return plain if len(plain) <= MAX_NAME else plain[:MAX_NAME] + "…"
+    plain = plain if len(plain) <= MAX_NAME else plain[:MAX_NAME] + "…"
+    return re.sub(r"([\\\[<*`])", r"\\\1", plain)
 
 
 def _block(text: str, **style: Any) -> dict[str, Any]:

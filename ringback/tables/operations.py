@@ -7,7 +7,7 @@ until after it ended: whatever dies between two writes is found there and finish
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -95,30 +95,57 @@ class OperationTable:
 
     async def end(self, identity: str, state: str, text: str, now: datetime) -> bool:
         """Close a row; False when it was closed before: the first end stands."""
+
+        def change(row: OperationRow) -> dict[str, Any] | None:
+            values = {"state": state, "text": text[:MAX_TEXT], "ended_at": now, "waiting": None}
+            return values if row.is_open else None
+
+        closed = await self._change(identity, change)
+        await self._unlist(identity)
+        return closed
+
+    async def settle(self, identity: str, event: str, decision: str) -> str | None:
+        """Keep the first decision on what an operation waits for, and return it; None when it waits for no such thing.
+
+        Two people, or two clicks, get the same answer: the one that was first.
+        """
+        found: str | None = None
+
+        def change(row: OperationRow) -> dict[str, Any] | None:
+            nonlocal found
+            waiting = row.waiting or {}
+            if not row.is_open or waiting.get("event") != event:
+                found = None
+                return None
+            found = waiting.get("decision")
+            if found is not None:
+                return None
+            found = decision
+            return {"waiting": {**waiting, "decision": decision}}
+
+        await self._change(identity, change)
+        return found
+
+    async def _change(self, identity: str, change: Callable[[OperationRow], dict[str, Any] | None]) -> bool:
+        """Merge what `change` makes of the row, if nobody else wrote it meanwhile, else look again; False for None."""
         table = await self._tables.get(OPERATIONS)
-        closed = False
         while True:
             try:
                 found = await table.get_entity(owner_of(identity), identity)
             except ResourceNotFoundError:
-                break
-            if found["State"] in ENDED_STATES:
-                break
-            values = _properties({"state": state, "text": text[:MAX_TEXT], "ended_at": now, "waiting": None})
-            entity = {"PartitionKey": owner_of(identity), "RowKey": identity, **values}
+                return False
+            values = change(_row(dict(found)))
+            if values is None:
+                return False
+            entity = {"PartitionKey": owner_of(identity), "RowKey": identity, **_properties(values)}
+            etag = found.metadata["etag"]
             try:
                 await table.update_entity(
-                    entity,
-                    mode=UpdateMode.MERGE,
-                    etag=found.metadata["etag"],
-                    match_condition=MatchConditions.IfNotModified,
+                    entity, mode=UpdateMode.MERGE, etag=etag, match_condition=MatchConditions.IfNotModified
                 )
             except ResourceModifiedError:
                 continue
-            closed = True
-            break
-        await self._unlist(identity)
-        return closed
+            return True
 
     async def of_owner(self, owner: str, *, open_only: bool) -> list[OperationRow]:
         """A person's operations, oldest first."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from ringback.bot.dialogue import Dialogue
@@ -207,15 +209,48 @@ async def test_approval_by_button_and_by_word(dialogue, engine, desk):
     identity = the_id(await say(dialogue, "approval-demo"))
     await desk.table.mark(identity, waiting={"kind": "approval", "event": "approval-1", "question": "Shall I?"})
     await say(dialogue, "approve", activity="p1")
-    await say(dialogue, "", value={"action": "reject", "operation": identity, "event": "approval-1"}, activity="p2")
-    assert [(name, data["decision"]) for _, name, data in engine.events] == [
-        ("approval-1", "approved"),
-        ("approval-1", "rejected"),
-    ]
+    late = {"action": "reject", "operation": identity, "event": "approval-1"}
+    assert "approved already" in (await say(dialogue, "", value=late, activity="p2"))["text"]
+    # Raised again, with the decision that stands: whoever took it may have died before raising it.
+    assert {(name, data["decision"]) for _, name, data in engine.events} == {("approval-1", "approved")}
+    count = len(engine.events)
     stranger = {"action": "approve", "operation": identity, "event": "approval-1"}
     message = await say(dialogue, "", value=stranger, user="dl_eve", activity="p3")
     assert "not for you" in message["text"]
-    assert len(engine.events) == 2
+    assert len(engine.events) == count
+
+
+@pytest.mark.parametrize(("word", "outcome"), [("yes", "approved"), ("No.", "rejected"), ("OK!", "approved")])
+async def test_yes_and_no_answer_the_one_open_question(dialogue, engine, desk, word, outcome):
+    identity = the_id(await say(dialogue, "approval-demo"))
+    await desk.table.mark(identity, waiting={"kind": "approval", "event": "approval-1", "question": "Shall I?"})
+    assert {"Approve", "Reject", "Cancel"} <= set(titles(await say(dialogue, "status", activity="p0")))
+    await say(dialogue, word, activity="p1")
+    assert engine.events[-1][2]["decision"] == outcome
+
+
+async def test_two_decisions_at_the_same_moment_are_one(dialogue, engine, desk):
+    identity = the_id(await say(dialogue, "approval-demo"))
+    await desk.table.mark(identity, waiting={"kind": "approval", "event": "approval-1", "question": "Shall I?"})
+    answers = await asyncio.gather(*(say(dialogue, verb, activity=verb) for verb in ["approve", "reject"] * 4))
+    assert len({data["decision"] for _, _, data in engine.events}) == 1
+    assert sum(message["text"].startswith("Noted") for message in answers) == 4
+
+
+async def test_a_file_without_an_address_is_asked_for_again(dialogue):
+    message = await say(dialogue, "", attachments=[{"contentType": "text/csv", "name": "f.csv"}])
+    assert "did not come through" in message["text"]
+
+
+@pytest.mark.parametrize("text", ["Status?", "how far is it?", "How is it going?", "how's my job"])
+async def test_a_question_about_nothing_is_told_so(dialogue, text):
+    assert "Nothing is running" in (await say(dialogue, text))["text"]
+
+
+async def test_a_greeting_is_greeted_and_one_word_is_no_input(dialogue, engine):
+    assert "Hello" in (await say(dialogue, "Hello there!"))["text"]
+    await say(dialogue, "approval", activity="a9")
+    assert engine.started[0][2]["input"] == {}
 
 
 async def test_a_long_operation_response_reaches_its_operation(dialogue, engine, config):

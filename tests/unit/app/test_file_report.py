@@ -45,6 +45,13 @@ def test_a_wide_table_keeps_its_card_small_and_says_so():
     assert len(json.dumps(card)) < 28_000
 
 
+def test_markdown_in_a_file_stays_text():
+    text, card = report_of(b"[click](http://evil.example),b\n**x**,1\n**x**,2\n")
+    assert "\\[click]" in text
+    assert "[click](http" not in text.replace("\\[", "")
+    assert "**x**" not in json.dumps(card)
+
+
 def test_long_names_and_values_are_cut():
     name = "x" * 300
     text, card = report_of(f"{name},b\n{'v' * 500},1\n{'v' * 500},2\n".encode(), name + ".csv")
