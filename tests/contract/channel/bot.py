@@ -27,7 +27,7 @@ class Bot:
     async def start(self):
         app = web.Application(client_max_size=8 << 20)
         app.router.add_post("/api/messages", self._messages)
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

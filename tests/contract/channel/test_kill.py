@@ -5,6 +5,7 @@ import signal
 import sys
 
 import aiohttp
+import pytest
 
 from tests.contract.channel.conftest import ROOT, Program, free_port
 
@@ -53,6 +54,18 @@ async def test_sigterm_ends_it_cleanly_with_open_streams(program, bot):
         assert (await asyncio.wait_for(stream.receive(), 5)).data == 1001
         assert await asyncio.wait_for(program.process.wait(), 5) == 0
     wire.close()
+
+
+async def test_sigterm_does_not_wait_for_a_slow_bot(program, bot):
+    conversation, token, _ = await program.open()
+    await bot.heard("conversationUpdate")
+    bot.delay = 20
+    turn = asyncio.ensure_future(program.say(conversation, token, "hi"))
+    await bot.heard("message")
+    program.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(program.process.wait(), 5) == 0
+    with pytest.raises(aiohttp.ClientError):
+        await turn
 
 
 async def test_it_ends_with_its_parents_pipe(tmp_path, bot):
