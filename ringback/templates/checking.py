@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ringback.errors import RequestError
+from ringback.errors import RequestError, TooLargeError
 from ringback.templates.binder import check_bindings
 from ringback.templates.card_rules import check_card
 from ringback.templates.data_schema import check_schema
@@ -75,6 +75,11 @@ def _try(renderer: Renderer, made: list[dict[str, Any]]) -> tuple[str, ...]:
 def _tried(renderer: Renderer, data: dict[str, Any], place: tuple[str, str, Variant], channel: str) -> tuple[str, ...]:
     try:
         return renderer.render_variant(data, *place, channel).warnings
+    except TooLargeError as error:
+        if channel == place[1]:
+            raise
+        # What is long for a chat may well be too long for an SMS that nobody sends.
+        return (f"variants.{place[0]}.{place[1]}: too large for {channel}, add a variant for it. {error}",)
     except RequestError as error:
         shown = msgspec.json.encode(data).decode()
         sample = shown if len(shown) <= 300 else f"{shown[:299]}…"

@@ -329,7 +329,6 @@ FUNCTIONS: dict[str, tuple[int, int, Function]] = {
     "==": (2, 2, equal),
     "equals": (2, 2, equal),
     "!=": (2, 2, lambda left, right: not equal(left, right)),
-    "<>": (2, 2, lambda left, right: not equal(left, right)),
     "<": (2, 2, compare("<")),
     "less": (2, 2, compare("<")),
     "<=": (2, 2, compare("<=")),

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 # What makes markup inside a line, and what makes it at the start of one.
 _ACTIVE = re.compile(r"[\\`*_\[\]<>~|]|&(?=#?\w{1,31};)")
-_LINE_START = re.compile(r"^(\s*)([#+-]|=+$)(?=\s|$)", re.MULTILINE)
-_NUMBER_START = re.compile(r"^(\s*\d{1,9})([.)])(?=\s|$)", re.MULTILINE)
+_LINE_START = re.compile(r"^([ \t]*)(#{1,6}|[+-])(?=[ \t])", re.MULTILINE)
+_NUMBER_START = re.compile(r"^([ \t]*\d{1,9})([.)])(?=[ \t])", re.MULTILINE)
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 _URL_QUOTES = {ord(char): f"%{ord(char):02X}" for char in "()<>[]`*\\|"}

@@ -50,13 +50,15 @@ def _repeats(tree: Any, *, inside: bool) -> int:
         if name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
             _, high, body = argument
             wide = int(high) > SMALL
-            if inside and int(high) > 1:
+            if inside:
                 raise ValueError("has a repeat inside a repeat, which can take for ever")
             count += wide + _repeats(body, inside=inside or int(high) > 1)
         elif name == "GROUPREF" or name.startswith(("GROUPREF", "ASSERT")):
             raise ValueError("refers back or looks around, which is not supported")
         elif name == "SUBPATTERN":
             count += _repeats(argument[-1], inside=inside)
+        elif name == "BRANCH" and inside:
+            raise ValueError("has alternatives inside a repeat, which can take for ever")
         elif name == "BRANCH":
             count += sum(_repeats(branch, inside=inside) for branch in argument[1])
         elif name == "ATOMIC_GROUP":

@@ -134,7 +134,8 @@ class _Parts:
         if size > MAX_MESSAGE_BYTES:
             raise TooLargeError(f"The message is {size} bytes, over {MAX_MESSAGE_BYTES}.", field=self._field)
         if not fallback and more.get("card") is None:
-            raise RequestError("The message comes out empty.", field=f"{self._field}.text")
+            part = "text" if self._variant.text is not None else "card"
+            raise RequestError("The message comes out empty.", field=f"{self._field}.{part}")
         return Rendered(
             text=text, fallback_text=fallback, locale=self._locale, kind=self._kind, message_bytes=size,
             warnings=tuple(dict.fromkeys(self._warnings)), **more,

@@ -17,12 +17,12 @@ from ringback.errors import RequestError
 MAX_EXPRESSION = 2_000
 MAX_NESTING = 40
 # Loosest first; equality binds tighter than & and than the comparisons, as in Microsoft's grammar.
-LEVELS = (("??",), ("||",), ("&&",), ("<", "<=", ">", ">="), ("&",), ("==", "!=", "<>"), ("+", "-"), ("*", "/", "%"))
+LEVELS = (("??",), ("||",), ("&&",), ("<", "<=", ">", ">="), ("&",), ("==", "!="), ("+", "-"), ("*", "/", "%"))
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)(?![A-Za-z_])"
     r"|(?P<string>'(?:\\['\\]|[^'])*'|\"(?:\\[\"\\]|[^\"])*\")"
     r"|(?P<name>[A-Za-z_$@#][A-Za-z0-9_]*)"
-    r"|(?P<sign>=>|\?\?|\|\||&&|==|!=|<>|<=|>=|[-+*/%^&<>!().,\[\]?:]))"
+    r"|(?P<sign>=>|\?\?|\|\||&&|==|!=|<=|>=|[-+*/%^&<>!().,\[\]?:]))"
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
