@@ -104,7 +104,7 @@ async def serve(options: Options, host: str, port: int) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     listener = _listen(host, port)
-    runner = web.AppRunner(build(options), access_log=None, shutdown_timeout=2)
+    runner = web.AppRunner(build(options), access_log=None, shutdown_timeout=0.75)
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()
