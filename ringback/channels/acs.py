@@ -8,28 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID, uuid5
 
 import aiohttp
 import msgspec
-from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.credentials import AzureKeyCredential
+from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
 
 from ringback.channels.http import NOT_CONNECTED, USER_AGENT, PerLoop, session
-from ringback.channels.port import SendResult
-from ringback.delivery.policy import Service, classify, no_answer
+from ringback.channels.port import Outcome, Reaction, SendResult
+from ringback.delivery.policy import LONGEST_DETAIL, Service, classify, no_answer
 from ringback.errors import ConfigurationError
-from ringback.settings import MessagingSettings, Settings
+from ringback.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AzureKeyCredential
     from azure.core.credentials_async import AsyncTokenCredential
 
 Client = TypeVar("Client")
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 20
+TOKEN_RETRIES = 5
 NAMESPACE = UUID("8b5ff6b0-0f4b-5d5e-9b1c-6a6f7d0c3a51")
 NO_CONNECTION = "Azure Communication Services is not configured: set ACS_CONNECTION_STRING or ACS_ENDPOINT"
 
@@ -39,6 +41,7 @@ class Exchange:
 
     def __init__(self, amend: Callable[[dict[str, Any]], None] | None = None) -> None:
         self.amend = amend
+        self.started = False  # the request was given to the network
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.response: Any = None
@@ -54,6 +57,19 @@ class Exchange:
 
     def result(self, service: Service) -> SendResult:
         return classify(self.status, self.headers, self.body, service=service)
+
+    def failed(self, error: Exception) -> SendResult:
+        """The result of a request that raised without an answer.
+
+        The error's cause decides, since the SDK calls many a lost request unsent.
+        """
+        if not self.started:
+            detail = f"no token for Azure Communication Services: {error}"[:LONGEST_DETAIL]
+            return SendResult(
+                outcome=Outcome.RETRY, code="NoToken", detail=detail, reaction=Reaction.OPERATOR, retries=TOKEN_RETRIES
+            )
+        cause = getattr(error, "inner_exception", None) or error.__cause__ or error
+        return no_answer(cause, went_out=not isinstance(cause, NOT_CONNECTED))
 
 
 CURRENT: ContextVar[Exchange] = ContextVar("exchange")
@@ -71,22 +87,33 @@ class Amending(SansIOHTTPPolicy[Any, Any]):
             request.http_request.set_json_body(body)
 
 
-class Noting(SansIOHTTPPolicy[Any, Any]):
-    """After the answer: keeps it, whatever the SDK then makes of it."""
+class NotingTransport(AioHttpTransport):  # type: ignore[misc]  # the SDK loads it lazily, so its type is not known
+    """Sends on the process's session, and keeps the answer as it came, whatever the SDK then makes of it."""
 
-    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002  the SDK's
+    def __init__(self) -> None:
+        super().__init__(
+            session=session(),
+            session_owner=False,
+            use_env_settings=False,
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+        )
+
+    async def send(self, request: Any, **config: Any) -> Any:
         exchange = CURRENT.get(None)
-        if exchange is not None:
-            exchange.response = response.http_response
-            exchange.status = response.http_response.status_code
-            exchange.headers = response.http_response.headers
+        if exchange is None:
+            return await super().send(request, **config)
+        exchange.started = True
+        response = await super().send(request, **config)
+        exchange.response, exchange.status, exchange.headers = response, response.status_code, response.headers
+        return response
 
 
-class Kept(NamedTuple, Generic[Client]):
+class Kept(Generic[Client]):
     """A client and the session that it sends on."""
 
-    client: Client
-    session: aiohttp.ClientSession
+    def __init__(self, client: Client, on: aiohttp.ClientSession) -> None:
+        self.client, self.session = client, on
 
 
 class Clients(Generic[Client]):
@@ -104,38 +131,28 @@ class Clients(Generic[Client]):
 
 def options() -> dict[str, Any]:
     """Keyword arguments of either client."""
-    from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415  only loaded with the client
-
     return {
-        "transport": AioHttpTransport(session=session(), session_owner=False, use_env_settings=False),
+        "transport": NotingTransport(),
         "retry_total": 0,
         "permit_redirects": False,
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": READ_SECONDS,
         "user_agent": USER_AGENT,
         "per_call_policies": [Amending()],
-        "per_retry_policies": [Noting()],
     }
 
 
-def credential(settings: Settings) -> AzureKeyCredential | AsyncTokenCredential:
-    """The access key, or the identity of this app; raises ConfigurationError without an endpoint."""
-    messaging: MessagingSettings = settings.messaging
-    if not messaging.acs_endpoint:
+def check_endpoint(settings: Settings) -> None:
+    """Raises ConfigurationError where there is no service to send to."""
+    if not settings.messaging.acs_endpoint:
         raise ConfigurationError(NO_CONNECTION)
-    if messaging.acs_key:
-        from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415  only loaded with the client
 
-        return AzureKeyCredential(messaging.acs_key)
+
+def credential(settings: Settings) -> AzureKeyCredential | AsyncTokenCredential:
+    """The access key, or the identity of this app."""
+    if settings.messaging.acs_key:
+        return AzureKeyCredential(settings.messaging.acs_key)
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415  100 ms that a key never needs
 
     return DefaultAzureCredential(managed_identity_client_id=settings.managed_identity_client_id or None)
-
-
-def failed(error: Exception) -> SendResult:
-    """The result of a request that raised without an answer: by its cause, since the SDK calls a lost one unsent."""
-    cause = getattr(error, "inner_exception", None) or error.__cause__ or error
-    return no_answer(cause, went_out=not isinstance(cause, NOT_CONNECTED))
 
 
 def stable_id(key: str, value: str) -> str:

@@ -31,9 +31,9 @@ class AcsEmailSender:
     """E-mail from one mailbox. Accepted counts as delivered, unless the service says within the wait that it failed."""
 
     def __init__(self, settings: Settings) -> None:
-        self._credential = acs.credential(settings)
+        acs.check_endpoint(settings)
+        self._settings = settings
         self._from = sender(settings.messaging.email_from)
-        self._endpoint = settings.messaging.acs_endpoint
         self._wait = float(settings.messaging.email_wait_seconds)
         self._clients = acs.Clients(self._make)
 
@@ -74,11 +74,9 @@ class AcsEmailSender:
         token = acs.CURRENT.set(exchange)
         try:
             await self._clients.get().begin_send(message, operation_id=operation_id, polling=False)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # noqa: BLE001  the SDK raises many; what the service said is in `exchange`
             if not exchange.status:
-                return acs.failed(error)
+                return exchange.failed(error)
         finally:
             acs.CURRENT.reset(token)
         return exchange
@@ -90,8 +88,6 @@ class AcsEmailSender:
         try:
             url = f"/emails/operations/{operation_id}?api-version={API_VERSION}"
             await self._clients.get().send_request(HttpRequest("GET", url, headers={"Accept": "application/json"}))
-        except asyncio.CancelledError:
-            raise
         except Exception:  # noqa: BLE001, S110  not to know the status is one of the answers
             pass
         finally:
@@ -115,7 +111,12 @@ class AcsEmailSender:
     def _make(self) -> EmailClient:
         from azure.communication.email.aio import EmailClient  # noqa: PLC0415  22 ms that only a message needs
 
-        return EmailClient(self._endpoint, self._credential, api_version=API_VERSION, **acs.options())
+        return EmailClient(
+            self._settings.messaging.acs_endpoint,
+            acs.credential(self._settings),
+            api_version=API_VERSION,
+            **acs.options(),
+        )
 
 
 def _message(origin: Address, address: Address, content: Mail) -> dict[str, Any]:

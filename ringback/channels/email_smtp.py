@@ -66,7 +66,8 @@ class SmtpEmailSender:
             kept = self._kept()
             if kept is not None:
                 result = await self._deliver(kept, recipient.value, raw, message_id)
-                if result.code != "NotConnected":
+                # 421 is how a server takes leave of a connection that was silent for long.
+                if result.code != "NotConnected" and result.status != 421:
                     return result
             return await self._deliver_anew(recipient.value, raw, message_id)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -29,10 +28,10 @@ class SmsSender:
     """Text messages from one number; the payload's `text`, cut to `maxSegments` where that or the setting says so."""
 
     def __init__(self, settings: Settings) -> None:
-        self._credential = acs.credential(settings)
+        acs.check_endpoint(settings)
+        self._settings = settings
         self._from = _sender(settings.messaging.sms_from)
         self._most = settings.messaging.sms_max_segments
-        self._endpoint = settings.messaging.acs_endpoint
         self._clients = acs.Clients(self._make)
 
     async def send(self, recipient: Recipient, payload: Payload, *, once: Once | None = None) -> SendResult:
@@ -46,11 +45,9 @@ class SmsSender:
         token = acs.CURRENT.set(exchange)
         try:
             await self._clients.get().send(self._from, number, text)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # noqa: BLE001  the SDK raises many; what the service said is in `exchange`
             if not exchange.status:
-                return acs.failed(error)
+                return exchange.failed(error)
         finally:
             acs.CURRENT.reset(token)
         return _answer(exchange, text)
@@ -64,7 +61,7 @@ class SmsSender:
     def _make(self) -> SmsClient:
         from azure.communication.sms.aio import SmsClient  # noqa: PLC0415  78 ms that only a message needs
 
-        return SmsClient(self._endpoint, self._credential, **acs.options())
+        return SmsClient(self._settings.messaging.acs_endpoint, acs.credential(self._settings), **acs.options())
 
 
 def _sender(text: str) -> str:

@@ -4,8 +4,11 @@ import asyncio
 from datetime import datetime, timezone
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
+from ringback.channels import acs
 from ringback.channels.address import Address
+from ringback.channels.http import close_session
 from ringback.channels.port import Once, Outcome, Reaction
 from ringback.channels.sms import SmsSender
 from tests.contract.outbox.conftest import MAILBOX, NUMBER
@@ -156,3 +159,26 @@ async def test_many_at_once_keep_their_answers_apart(stand_in, sender):
 async def test_a_text_message_stays_as_it_is(sender):
     assert (await sender.update(ANN, "x", {"text": "y"})).status == 405
     assert (await sender.delete(ANN, "x")).code == "NotSupported"
+
+
+async def test_a_service_that_is_too_slow_leaves_it_open(stand_in, monkeypatch):
+    monkeypatch.setattr(acs, "READ_SECONDS", 0.2)
+    await stand_in.fault("sms", delay=1, times=1)
+    result = await SmsSender(stand_in.settings()).send(ANN, {"text": "hello"})
+    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "NoAnswer")
+
+
+async def test_an_app_without_an_identity_has_sent_nothing(stand_in, monkeypatch):
+    class Nobody:
+        async def get_token(self, *_scopes, **_options):
+            raise ClientAuthenticationError("no identity here")
+
+    monkeypatch.setattr(acs, "credential", lambda _: Nobody())
+    result = await SmsSender(stand_in.settings()).send(ANN, {"text": "hello"})
+    assert (result.outcome, result.code, result.reaction) == (Outcome.RETRY, "NoToken", Reaction.OPERATOR)
+
+
+async def test_a_new_session_gets_a_new_client(stand_in, sender):
+    assert (await sender.send(ANN, {"text": "1"})).outcome is Outcome.DELIVERED
+    await close_session()
+    assert (await sender.send(ANN, {"text": "2"})).outcome is Outcome.DELIVERED
