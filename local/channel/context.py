@@ -60,7 +60,7 @@ class Channel:
         self.limits.enabled = options.limits
         self.faults = Faults(self.database)
         for spec in options.faults:
-            self.faults.add(faults.parse(spec))
+            self.faults.add(faults.parse(spec), keep=False)
         self.authority: Authority | None = None
         if options.auth:
             self.authority = Authority(self.database, options.app_id, options.app_password, options.public_url)

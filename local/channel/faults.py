@@ -82,10 +82,14 @@ class Faults:
         self._database = database
         self._random = random.Random(seed)  # noqa: S311  dice, not secrets
         self.rules = msgspec.json.decode(database.kept("faults", b"[]"), type=list[Fault])
+        self._passing: set[str] = set()
         self._next = 1 + max((int(rule.id) for rule in self.rules), default=0)
 
-    def add(self, asked: dict[str, Any]) -> Fault:
-        """A rule from JSON: `preset` by name and whatever overrides it. Raises 400 for what is no rule."""
+    def add(self, asked: dict[str, Any], *, keep: bool = True) -> Fault:
+        """A rule from JSON: `preset` by name and whatever overrides it. Raises 400 for what is no rule.
+
+        Options of the command line are not kept: the next start brings them again.
+        """
         given = dict(asked)
         preset = given.pop("preset", None)
         if preset is not None and preset not in PRESETS:
@@ -98,7 +102,10 @@ class Faults:
         rule.id, rule.used = str(self._next), 0
         self._next += 1
         self.rules.append(rule)
-        self._keep()
+        if keep:
+            self._keep()
+        else:
+            self._passing.add(rule.id)
         return rule
 
     def remove(self, rule_id: str = "") -> int:
@@ -124,7 +131,8 @@ class Faults:
         return None
 
     def _keep(self) -> None:
-        self._database.keep("faults", msgspec.json.encode(self.rules))
+        kept = [rule for rule in self.rules if rule.id not in self._passing]
+        self._database.keep("faults", msgspec.json.encode(kept))
 
 
 def _check(rule: Fault) -> None:

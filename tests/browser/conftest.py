@@ -12,7 +12,7 @@ from tests.contract.channel.bot import Bot
 from tests.contract.channel.conftest import ROOT, Client
 
 HERE = Path(__file__).parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SCREENSHOTS = ROOT / "artefacts" / "screenshots"
 INSTALL = "npm install --prefix tests/browser --ignore-scripts --no-package-lock"
 

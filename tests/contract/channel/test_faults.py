@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from local.channel.faults import PRESETS
+from tests.contract.channel.conftest import Client
 
 
 @pytest.fixture
@@ -142,6 +143,17 @@ async def test_faults_and_the_account_survive_a_restart(channel, bot, question):
     counts = await account(channel)
     assert counts["byStatus"] == {"200": 1, "503": 3}
     assert (counts["asked"], counts["accepted"], counts["refused"], counts["undelivered"]) == (4, 1, 3, 0)
+
+
+async def test_options_are_there_once_however_often_it_starts(tmp_path, bot):
+    client = Client(tmp_path / "options", bot, faults=("429,times=1", "slow,delay=0.1"), limits=True)
+    await client.start()
+    await fault(client, preset="500")
+    await client.restart()
+    rules = (await client.call("GET", "/admin/faults", token=None)).body["faults"]
+    assert sorted(rule.get("status", 0) for rule in rules) == [0, 429, 500]
+    assert (await client.call("GET", "/admin/limits", token=None)).body == {"enabled": True}
+    await client.stop()
 
 
 async def test_nothing_lost_is_a_query(channel, bot, question):
