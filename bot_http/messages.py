@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 import azure.functions as func
-import msgspec
 
+from bot_http.people import DurableUserEntities
 from bot_http.problem import answer, answers_problems
+from ringback.bot.arrivals import arrive
 from ringback.bot.dialogue import Dialogue
 from ringback.bot.inbound import Inbound, decode_body
 from ringback.bot.messages import Message
+from ringback.bot.preferences import PreferencesDesk
 from ringback.channels.registry import connector_sender
 from ringback.operations.desk import OperationsDesk
 from ringback.operations.engine import DurableClientEngine
@@ -47,8 +49,7 @@ async def messages(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     from ringback.bot.adapter import inbound_of, reply  # noqa: PLC0415  150 ms
 
     async def on_turn(context: Any) -> None:
-        inbound = inbound_of(context)
-        await remember(inbound, client)
+        inbound = await arrive(inbound_of(context), tables(), DurableUserEntities(client))
         for message in await respond(inbound, client):
             [sent] = await reply(context, message)
             await note_message(inbound, message, sent)
@@ -57,16 +58,6 @@ async def messages(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     if invoked is None:
         return func.HttpResponse(status_code=200)
     return answer(invoked.body, invoked.status)
-
-
-async def remember(inbound: Inbound, client: Any) -> None:
-    """Store where this person can be reached: the table first, which senders read, then the person's entity."""
-    reference = inbound.reference
-    if inbound.is_from_bot or reference.user_id == reference.conversation_id:
-        return
-    await ReferenceTable(tables()).put(reference)
-    entity = df.EntityId("user", reference.user_key)
-    await client.signal_entity(entity, "remember", msgspec.to_builtins(reference))
 
 
 async def note_message(inbound: Inbound, message: Message, sent: str | None) -> None:
@@ -80,12 +71,14 @@ async def respond(inbound: Inbound, client: Any) -> list[Message]:
     """What to say in this turn."""
     if inbound.type == "invoke":
         return [{"type": "invokeResponse", "value": {"status": NOT_IMPLEMENTED}}]
-    desk = OperationsDesk(OperationTable(tables()), DurableClientEngine(client))
+    engine = DurableClientEngine(client)
+    desk = OperationsDesk(OperationTable(tables()), engine)
 
     async def show(row: OperationRow, content: Message) -> None:
         await show_progress(row, content, tables(), connector_sender())
 
-    dialogue = Dialogue(desk, settings(), show)
+    preferences = PreferencesDesk(tables(), engine, DurableUserEntities(client), settings())
+    dialogue = Dialogue(desk, preferences, settings(), show)
     if inbound.type == "conversationUpdate":
         return [dialogue.greet()] if await _came_in(inbound) else []
     return await dialogue.respond(inbound)

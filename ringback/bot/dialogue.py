@@ -16,6 +16,8 @@ import msgspec
 from ringback.bot import messages
 from ringback.bot.inbound import Attachment, Inbound
 from ringback.bot.messages import Message
+from ringback.bot.preferences import PreferencesDesk
+from ringback.bot.preferences_card import ACTION as SETTINGS_ACTION
 from ringback.errors import AuthorizationError, NotFoundError, TooLargeError
 from ringback.ids import digest, operation_id, owner_of
 from ringback.operations import catalogue
@@ -46,8 +48,9 @@ Handler = Callable[["Dialogue", Inbound, str], Awaitable[Message]]
 class Dialogue:
     """Answers one person's activities."""
 
-    def __init__(self, desk: OperationsDesk, config: Settings, show: Show) -> None:
+    def __init__(self, desk: OperationsDesk, preferences: PreferencesDesk, config: Settings, show: Show) -> None:
         self._desk = desk
+        self._preferences = preferences
         self._config = config
         self._show = show
 
@@ -81,11 +84,14 @@ class Dialogue:
         intro = (
             f"{lead}Pick one by number, name or button, or send me a file. "
             "While something runs, say **status** to hear how far it is or **cancel** to stop it; "
-            "**retry** runs again what failed."
+            "**retry** runs again what failed. **settings** shows which messages you get, and when."
         )
         return messages.greeting(catalogue.CATALOGUE, intro)
 
     async def _said(self, inbound: Inbound, text: str) -> Message:
+        return await self._preferences.said(inbound, text) or await self._asked(inbound, text)
+
+    async def _asked(self, inbound: Inbound, text: str) -> Message:
         plain = text.casefold().strip(" .!?")
         if plain in HELP_WORDS or text == "?":
             return self.help()
@@ -112,6 +118,8 @@ class Dialogue:
 
     async def _pressed(self, inbound: Inbound, value: dict[str, Any]) -> Message:
         action, target = value["action"], value.get("operation")
+        if action == SETTINGS_ACTION:
+            return await self._preferences.pressed(inbound, value)
         if action == "start" and isinstance(target, str):
             try:
                 return await self._start(inbound, catalogue.find(target), {})

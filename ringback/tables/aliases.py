@@ -120,6 +120,10 @@ class AliasTable:
         """Whose reference this process saw this to be in the last minute, or None."""
         return self._cache.get(_name(reference))
 
+    async def holder(self, reference: Reference) -> str | None:
+        """The key of somebody who was heard before, or None; enters nothing."""
+        return self.recall(reference) or await self.find(channel_alias(reference.channel_id, reference.user_id))
+
     async def owner(self, reference: Reference) -> str:
         """The user key of somebody who is heard; their aliases are entered on the way."""
         channel = channel_alias(reference.channel_id, reference.user_id)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+import msgspec
+
 from ringback.delivery.gate import gate
 from ringback.delivery.notification import GateAnswer, GateQuestion
-from ringback.delivery.person import Heard, UserState, load, remember
+from ringback.delivery.person import Heard, UserState, load, perform, remember
 from ringback.delivery.reference import Reference
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -36,3 +38,20 @@ def question(**fields: Any) -> GateQuestion:
 
 def ask(state: UserState, opt_in: tuple[str, ...] = (), **fields: Any) -> GateAnswer:
     return gate(state, question(**fields), opt_in)
+
+
+class Entities:
+    """`user` entities that do at once what they are told; `told` keeps it all in order."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, UserState] = {}
+        self.told: list[tuple[str, str, Any]] = []
+
+    async def signal(self, user: str, operation: str, payload: Any) -> None:
+        json = msgspec.json.decode(msgspec.json.encode(payload))
+        self.told.append((user, operation, json))
+        perform(self.states.setdefault(user, load(None)), operation, json)
+
+    async def read(self, user: str) -> UserState | None:
+        state = self.states.get(user)
+        return None if state is None else load(msgspec.json.decode(msgspec.json.encode(state)))

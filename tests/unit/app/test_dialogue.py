@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from ringback.bot.dialogue import Dialogue
+from ringback.bot.preferences import PreferencesDesk
 from ringback.operations.catalogue import CATALOGUE
 from ringback.operations.tokens import job_token, read_page_token
 from tests.unit.app.conftest import inbound
+from tests.unit.app.people import Entities
 
 
 class Shown(list):
@@ -21,8 +23,8 @@ def shown():
 
 
 @pytest.fixture
-def dialogue(desk, config, shown):
-    return Dialogue(desk, config, shown)
+def dialogue(desk, tables, engine, config, shown):
+    return Dialogue(desk, PreferencesDesk(tables, engine, Entities(), config), config, shown)
 
 
 async def say(dialogue, text, **fields):
