@@ -161,7 +161,7 @@ def classify(
     return SendResult(
         outcome=rule.outcome,
         status=status,
-        code=_code(signs, rule) or (None if service is Service.BOT else f"HTTP {status}"),
+        code=_code(signs, rule) or f"HTTP {status}",
         retry_after=retry_after(_header(headers, "Retry-After"), now=now),
         detail=_detail(status, rule, content, body),
         reaction=rule.reaction,

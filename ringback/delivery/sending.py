@@ -26,6 +26,7 @@ from ringback.templates.library import Templates
 
 log = logging.getLogger(__name__)
 MEND_SECONDS = 60.0
+LEAST_SECONDS, LAST_TRY_SECONDS = 0.5, 4.0
 UNKNOWN = "unknown"
 
 
@@ -152,7 +153,9 @@ def _answer(row: LedgerRow, result: SendResult, attempt: int) -> SendAnswer:
         return SendAnswer(outcome="ended", state=row.state, code=row.code)
     wait = result.retry_after
     if wait is None and outcome in {"retry", "ambiguous"}:
-        wait = backoff(attempt, random=random.random)
+        # The one more try that an outage gets must come after a short outage, not a few milliseconds into it.
+        least = LAST_TRY_SECONDS if result.retries == 1 else LEAST_SECONDS
+        wait = least + backoff(attempt, random=random.random)
     return SendAnswer(
         outcome=outcome,
         code=result.code,
