@@ -101,7 +101,7 @@ class SmtpEmailSender:
             return classify_reply(error.code, error.message)
         except (SMTPException, OSError, asyncio.TimeoutError) as error:
             # The client has no class of its own for a server that lacks STARTTLS or AUTH.
-            if type(error) in (SMTPException, SMTPNotSupported) or isinstance(error, ssl.SSLCertVerificationError):
+            if type(error) in (SMTPException, SMTPNotSupported) or _untrusted(error):
                 return _unusable(error)
             return no_answer(error, went_out=False)
         return await self._deliver(client, to, raw, message_id)
@@ -150,6 +150,13 @@ class SmtpEmailSender:
                 client.close()
         detail = " ".join(reply.message.split())[:200]
         return SendResult(outcome=Outcome.DELIVERED, status=reply.code, activity_id=message_id, detail=detail)
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    """Whether the server's certificate is at the bottom of it; the client wraps that."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _unusable(error: Exception) -> SendResult:

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timezone
+import contextlib
+import ssl
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 
 import aiosmtplib
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
+from ringback.channels import email_smtp
 from ringback.channels.address import Address
 from ringback.channels.email_smtp import SmtpEmailSender
 from ringback.channels.port import Once, Outcome, Reaction
@@ -157,3 +165,70 @@ async def test_another_client_of_the_mail_server(stand_in):
         )
     assert [kept["to"] for kept in await stand_in.messages()] == ["b@example.org", "c@example.org"] * 2
     assert (await stand_in.messages())[0]["text"] == "hello\n..dot"
+
+
+def certificate(folder):
+    """A certificate for 127.0.0.1 that nobody trusts, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    begin = datetime.now(timezone.utc) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    file = folder / "certificate.pem"
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(made.public_bytes(pem) + private)
+    return file
+
+
+@pytest.fixture
+async def tls(stand_in, tmp_path, monkeypatch):
+    """A port that speaks TLS from the first byte, and hands on to the mail server; its certificate's file."""
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    async def hand_on(reader, writer):
+        there, here = await asyncio.open_connection("127.0.0.1", stand_in.smtp_port)
+
+        async def copy(source, sink):
+            with contextlib.suppress(OSError):
+                while data := await source.read(65536):
+                    sink.write(data)
+            sink.close()
+
+        await asyncio.gather(copy(reader, here), copy(there, writer))
+
+    server = await asyncio.start_server(hand_on, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setattr(email_smtp, "IMPLICIT_TLS_PORT", port)
+    yield port, file
+    server.close()
+
+
+async def test_tls_from_the_first_byte(stand_in, tls, monkeypatch):
+    port, file = tls
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    settings = stand_in.settings(SMTP_HOST="127.0.0.1", SMTP_PORT=str(port), SMTP_USER="u", SMTP_PASSWORD="p")
+    sender = SmtpEmailSender(settings)
+
+    assert (await sender.send(ANN, MAIL)).outcome is Outcome.DELIVERED
+    assert len(await stand_in.messages()) == 1
+    await sender.close()
+
+
+async def test_a_server_that_nobody_vouches_for_gets_nothing(stand_in, tls):
+    settings = stand_in.settings(SMTP_HOST="127.0.0.1", SMTP_PORT=str(tls[0]), SMTP_USER="u", SMTP_PASSWORD="p")
+    result = await SmtpEmailSender(settings).send(ANN, MAIL)
+
+    assert (result.outcome, result.reaction, result.code) == (Outcome.PERMANENT, Reaction.OPERATOR, "NoSecureLogin")
+    assert await stand_in.messages() == []
