@@ -84,7 +84,7 @@ class Client:
     def signal(self, entity_id: str, operation: str, input_text: str | None) -> None:
         event = history.event_raised(self._clock.micros(), "op", signal_text(operation, input_text))
         self._store.send(entity_id, history.text(event))
-        self._engine.wake([entity_id])
+        self._engine.wake_soon(entity_id)
 
     def clear(self) -> int:
         """Remove every instance that has not ended; returns how many."""

@@ -20,6 +20,7 @@ from local.host.turn_outcome import Woken
 from local.host.turns import Orchestrations
 
 STUCK_SECONDS = 0.5
+SOON_SECONDS = 0.003
 BATCH = 16
 """Turns that are written together."""
 LONGEST_WAIT_SECONDS = 60.0
@@ -39,6 +40,8 @@ class Engine:
         self._queued: set[str] = set()
         self._busy: dict[str, float] = {}
         self._again: set[str] = set()
+        self._soon: dict[str, None] = {}
+        self._soon_at = 0.0
         self._results: list[tuple[Task, str]] = []
         self._next_timer: int | None = None
         self._stopping = False
@@ -46,12 +49,16 @@ class Engine:
 
     def start(self) -> None:
         """Take up what the last run left, then go on."""
+        self.recover()
+        self._add_thread()
+
+    def recover(self) -> None:
+        """Take up what the last run left."""
         if self.workers is not None:
             for task in self._store.tasks():
                 self.workers.submit(task)
         self._next_timer = self._store.next_timer()
         self.wake(self._store.waiting())
-        self._add_thread()
 
     def stop(self, timeout: float) -> None:
         """No further turn begins; waits at most `timeout` seconds for those that run."""
@@ -67,6 +74,14 @@ class Engine:
         with self._changed:
             self._enqueue(instance_ids)
             self._changed.notify()
+
+    def wake_soon(self, instance_id: str) -> None:
+        """As `wake`, for what nobody waits for: signals that come close together make one batch."""
+        with self._changed:
+            if not self._soon:
+                self._soon_at = time.monotonic() + SOON_SECONDS
+                self._changed.notify()
+            self._soon[instance_id] = None
 
     def post_result(self, task: Task, event: str) -> None:
         """An activity has ended. From any thread."""
@@ -101,7 +116,7 @@ class Engine:
     def is_idle(self) -> bool:
         """Is there no turn to run, none running, no activity unfinished?"""
         with self._changed:
-            resting = not (self._ready or self._busy or self._results)
+            resting = not (self._ready or self._busy or self._results or self._soon)
         return resting and (self.workers is None or self.workers.is_idle())
 
     # -- threads
@@ -117,20 +132,33 @@ class Engine:
                 self._wait_for_work()
                 if self._stopping:
                     return
-                results, self._results = self._results, []
-                timers_due = self._timers_due()
-                self._enqueue(task.instance for task, _ in results)
-                taken = self._take()
-            if timers_due:
-                self._fire_timers()
-            if taken or results:
-                self._run(taken, results)
+            self.step()
+
+    def step(self) -> bool:
+        """Do what is there to be done, up to one batch of turns. False if there was nothing."""
+        with self._changed:
+            results, self._results = self._results, []
+            timers_due = self._timers_due()
+            self._enqueue(task.instance for task, _ in results)
+            taken = self._take()
+        if timers_due:
+            self._fire_timers()
+        if taken or results:
+            self._run(taken, results)
+        return bool(timers_due or taken or results)
 
     def _wait_for_work(self) -> None:
-        while not (self._stopping or self._results or self._ready or self._timers_due()):
-            self._changed.wait(self._seconds_to_timer())
+        while True:
+            if self._soon and time.monotonic() >= self._soon_at:
+                soon, self._soon = self._soon, {}
+                self._enqueue(soon)
+            if self._stopping or self._results or self._ready or self._timers_due():
+                return
+            self._changed.wait(self._seconds_to_wait())
 
-    def _seconds_to_timer(self) -> float | None:
+    def _seconds_to_wait(self) -> float | None:
+        if self._soon:
+            return max(0.0, self._soon_at - time.monotonic())
         if self._next_timer is None or self._clock.is_frozen:
             return None
         return min(LONGEST_WAIT_SECONDS, max(0.0, (self._next_timer - self._clock.micros()) / 1e6))
@@ -195,15 +223,18 @@ class Engine:
                 self._log.problem(f"the turn of {instance_id} broke inside the host:\n{traceback.format_exc()}")
 
     def _run_batch(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
-        """Turns one after the other, their outcomes written together. Results of activities go straight into the turn of
-        their instance; those of an instance whose turn runs elsewhere go to its inbox.
+        """Turns one after the other, their outcomes written together.
+
+        Results of activities go straight into the turn of their instance; those of an instance whose turn runs
+        elsewhere go to its inbox.
         """
         batch, woken = Batch(finished_tasks=[task.id for task, _ in results]), Woken()
         heads, messages = self._store.waiting_for(taken) if taken else ({}, {})
+        here = set(taken)
         for task, event in results:
             if task.instance in heads:
                 messages.setdefault(task.instance, []).append(Message(0, task.execution, event))
-            else:
+            elif task.instance not in here:
                 batch.messages.append((task.instance, task.execution, event))
         for instance_id in taken:
             used = self._turn(instance_id, heads.get(instance_id), messages.get(instance_id, []), batch, woken)
