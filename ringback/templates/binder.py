@@ -13,10 +13,10 @@ import msgspec
 
 from ringback.errors import RequestError, TooLargeError
 from ringback.templates import markdown
+from ringback.templates.arithmetic import written
 from ringback.templates.budget import Budget
 from ringback.templates.declared import Declared, of_literal
 from ringback.templates.expressions import Places, Scope, check, evaluate, text_of, there
-from ringback.templates.functions import written
 from ringback.templates.syntax import Joined, Node, parse_string
 
 RESERVED = ("$data", "$when")
@@ -65,13 +65,14 @@ class _Binding:
         for inner in self._scopes(node, scope, path):
             if "$when" in node and not self._wanted(node["$when"], inner, path):
                 continue
-            kind = node.get("type", owner)
-            yield {
-                key: value
-                for key, bound in node.items()
-                if (key not in RESERVED and (value := self.expand(bound, inner, (*path, key), kind)) is not None)
-                or bound is None
-            }
+            yield self._properties(node, inner, path, str(node.get("type", owner)))
+
+    def _properties(self, node: dict[str, Any], scope: Scope, path: Path, owner: str) -> dict[str, Any]:
+        """Without the properties whose objects were dropped; a null that the template writes stays."""
+        expanded = {
+            key: self.expand(bound, scope, (*path, key), owner) for key, bound in node.items() if key not in RESERVED
+        }
+        return {key: value for key, value in expanded.items() if value is not None or node[key] is None}
 
     def _scopes(self, node: dict[str, Any], scope: Scope, path: Path) -> Iterator[Scope]:
         if "$data" not in node:
@@ -87,7 +88,9 @@ class _Binding:
             yield msgspec.structs.replace(scope, data=data)
 
     def _wanted(self, when: Any, scope: Scope, path: Path) -> bool:
-        parsed = parse_string(when) if isinstance(when, str) else when
+        if not isinstance(when, str):
+            return not when
+        parsed = parse_string(when)
         return self._guarded((*path, "$when"), lambda: evaluate(parsed, scope)) is True
 
     def _value(self, text: str, scope: Scope, path: Path) -> Any:

@@ -9,7 +9,7 @@ from ringback.errors import RequestError, TooLargeError
 
 MAX_STEPS = 20_000
 MAX_CHARACTERS = 80 * 1024
-MAX_SECONDS = 1.0
+MAX_SECONDS = 2.0
 MAX_BITS = 256
 
 
@@ -22,15 +22,16 @@ class Budget:
 
     def __init__(self, steps: int = MAX_STEPS, seconds: float = MAX_SECONDS) -> None:
         self._steps = steps
-        self._end = time.monotonic() + seconds
+        # Of this thread's processor time: a machine that is busy with others must not fail a message.
+        self._end = time.thread_time() + seconds
 
     def spend(self, steps: int = 1) -> None:
         """Take off so many turns of a loop, or parts of a card."""
         self._steps -= steps
         if self._steps < 0:
             raise TooLargeError(f"Rendering took more than {MAX_STEPS} steps: repeat less, or send less data.")
-        if time.monotonic() > self._end:
-            raise TooLargeError(f"Rendering took more than {MAX_SECONDS:g} s: make the template simpler.")
+        if time.thread_time() > self._end:
+            raise TooLargeError(f"Rendering took more than {MAX_SECONDS:g} s of computing: make the template simpler.")
 
 
 def kept_small(value: Any) -> Any:

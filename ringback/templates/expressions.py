@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from ringback.errors import RequestError
+from ringback.templates.arithmetic import MISSING, is_true, written
 from ringback.templates.budget import Budget, RenderError
 from ringback.templates.declared import Declared, nothing
-from ringback.templates.functions import FUNCTIONS, MISSING, is_true, written
+from ringback.templates.functions import FUNCTIONS
 from ringback.templates.syntax import Call, Constant, Index, Joined, Member, Name, Node
 
 # A name for each item comes second: foreach(list, x, x.price).

@@ -36,7 +36,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         """A key of an object, an item or a slice of a list or a string."""
         if isinstance(obj, Undefined):
-            return getattr(obj, str(argument))
+            # Which raises: StrictUndefined cannot be written.
+            return str(obj)
         if isinstance(obj, dict) and isinstance(argument, str) and argument in obj:
             return obj[argument]
         if isinstance(obj, (list, tuple, str)) and isinstance(argument, (int, slice)):
