@@ -15,6 +15,7 @@ import bot_http.notifications
 import bot_http.operations
 import bot_http.pages
 import bot_http.templates
+import bot_http.users
 import entities.user
 import orchestrators.deliver
 import orchestrators.long_operation
@@ -29,6 +30,7 @@ for room in (
     bot_http.dead_letters,
     bot_http.pages,
     bot_http.templates,
+    bot_http.users,
     bot_http.health,
     triggers.recovery,
     orchestrators.long_operation,

@@ -18,17 +18,17 @@ from ringback.operations.desk import OperationsDesk, View
 from ringback.operations.engine import DurableClientEngine
 from ringback.operations.tokens import job_token
 from ringback.settings import settings
+from ringback.tables.aliases import resolve_id
 from ringback.tables.operations import OperationRow, OperationTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import tables
 
 bp = df.Blueprint()
 NOBODY = "api"
-USER_KEY = re.compile(r"[a-z2-7]{32}")
 
 
 class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of POST /api/operations; `user` is a user key or `<channelId>:<from.id>`."""
+    """The body of POST /api/operations; `user` is a user key or an alias of one, such as `<channelId>:<from.id>`."""
 
     operation: str
     input: dict[str, Any] | None = None
@@ -105,11 +105,10 @@ async def _whom(user: str | None) -> tuple[str | None, str | None]:
     """(user key, conversation key) of the person to ring back, where they were heard last."""
     if user is None:
         return None, None
-    channel, _, identity = user.partition(":")
-    key = user if USER_KEY.fullmatch(user) else ids.user_key(channel, identity)
-    reference = await ReferenceTable(tables()).latest(key)
-    if reference is None:
-        fix = "give a user key or <channelId>:<from.id> of somebody who has written to the bot"
+    key = await resolve_id(tables(), user, field="user")
+    reference = await ReferenceTable(tables()).latest(key) if key is not None else None
+    if key is None or reference is None:
+        fix = "give a user key or an alias, such as <channelId>:<from.id>, of somebody who has written to the bot"
         raise NotFoundError(f"There is no user {user!r}: {fix}.", field="user")
     return key, reference.key
 
