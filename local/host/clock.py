@@ -81,4 +81,6 @@ def _six_digits(text: str) -> str:
     if not dot:
         raise ValueError(f"not an ISO 8601 time: {text!r}")
     digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
+    if not digits:
+        raise ValueError(f"not an ISO 8601 time: {text!r}")
     return f"{head}.{digits[:6]:0<6}{tail[len(digits) :]}"

@@ -45,6 +45,9 @@ CREATE TABLE schedules (name TEXT PRIMARY KEY, last TEXT, next TEXT, updated TEX
 """
 
 
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""What turns a file of a format into the next one, statement by statement."""
+
 Run = Callable[..., sqlite3.Cursor]
 """What a transaction yields: run(statement, values)."""
 
@@ -68,11 +71,13 @@ class Database:
                 f"{path} was written by a newer host (format {found}; this one knows {FORMAT}). Update this host, or "
                 f"give another folder with --state."
             )
-        if found == 0:
-            with self.transaction() as run:
-                for statement in SCHEMA.split(";\n"):
-                    run(statement)
-                run(f"PRAGMA user_version={FORMAT}")
+        if found == FORMAT:
+            return
+        steps = SCHEMA.split(";\n") if found == 0 else [s for n in range(found, FORMAT) for s in MIGRATIONS[n]]
+        with self.transaction() as run:
+            for statement in steps:
+                run(statement)
+            run(f"PRAGMA user_version={FORMAT}")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Run]:

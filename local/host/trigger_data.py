@@ -90,7 +90,10 @@ def _blob(text: str) -> tuple[Datum, Metadata]:
 
 def _event_hub(text: str) -> tuple[Datum, Metadata]:
     now = dt.datetime.now(dt.timezone.utc).isoformat()
-    return Datum(text, "string"), {"EnqueuedTimeUtc": Datum(jsontext.dumps(now), "json")}
+    return Datum(text, "string"), {
+        "SystemProperties": Datum("{}", "json"),
+        "EnqueuedTimeUtc": Datum(jsontext.dumps(now), "json"),
+    }
 
 
 def _timer(_: str) -> tuple[Datum, Metadata]:

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from local.host import statelock
+from local.host.database import FORMAT, Database, StateError
+from local.host.keys import Keys
+
+
+def test_the_format_is_in_the_file_and_a_newer_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "host.db"
+    Database(path).close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+        connection.execute(f"PRAGMA user_version={FORMAT + 1}")
+    connection.close()
+    with pytest.raises(StateError, match="newer host"):
+        Database(path)
+
+
+def test_an_older_format_is_migrated(tmp_path: Path, monkeypatch) -> None:
+    from local.host import database
+
+    path = tmp_path / "host.db"
+    Database(path).close()
+    monkeypatch.setattr(database, "FORMAT", FORMAT + 1)
+    monkeypatch.setattr(database, "MIGRATIONS", {FORMAT: ("ALTER TABLE meta ADD COLUMN note TEXT",)})
+    opened = Database(path)
+    assert opened.rows("PRAGMA user_version") == [(FORMAT + 1,)]
+    assert opened.rows("SELECT key, value, note FROM meta") == []
+    opened.close()
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "host.db")
+    with pytest.raises(ZeroDivisionError), database.transaction() as run:
+        run("INSERT INTO meta VALUES ('a', 'b')")
+        raise ZeroDivisionError
+    assert database.rows("SELECT * FROM meta") == []
+    database.close()
+
+
+def test_one_host_a_folder(tmp_path: Path) -> None:
+    held = statelock.lock(tmp_path / "state")
+    with pytest.raises(StateError, match="in use by another host"):
+        statelock.lock(tmp_path / "state")
+    held.close()
+    statelock.lock(tmp_path / "state").close()
+
+
+def test_keys_are_made_once(tmp_path: Path) -> None:
+    database = Database(tmp_path / "host.db")
+    first, second = Keys(database, enforced=True), Keys(database, enforced=True)
+    assert first.master == second.master
+    assert first.of_function("Door") == first.of_function("door")
+    again = Keys(database, enforced=True)
+    assert again.of_function("door") == first.of_function("door")
+    assert len({first.master, first.host, first.durable, first.event_grid, first.of_function("door")}) == 5
+    database.close()
