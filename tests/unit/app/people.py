@@ -40,6 +40,11 @@ def ask(state: UserState, opt_in: tuple[str, ...] = (), **fields: Any) -> GateAn
     return gate(state, question(**fields), opt_in)
 
 
+def plain(word: Any) -> Any:
+    """As JSON carries it."""
+    return msgspec.json.decode(msgspec.json.encode(word))
+
+
 class Entities:
     """`user` entities that do at once what they are told; `told` keeps it all in order."""
 
@@ -47,11 +52,14 @@ class Entities:
         self.states: dict[str, UserState] = {}
         self.told: list[tuple[str, str, Any]] = []
 
+    def do(self, user: str, operation: str, word: msgspec.Struct) -> None:
+        perform(self.states.setdefault(user, load(None)), operation, plain(word))
+
     async def signal(self, user: str, operation: str, payload: Any) -> None:
-        json = msgspec.json.decode(msgspec.json.encode(payload))
+        json = plain(payload)
         self.told.append((user, operation, json))
         perform(self.states.setdefault(user, load(None)), operation, json)
 
     async def read(self, user: str) -> UserState | None:
         state = self.states.get(user)
-        return None if state is None else load(msgspec.json.decode(msgspec.json.encode(state)))
+        return None if state is None else load(plain(state))

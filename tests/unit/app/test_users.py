@@ -1,0 +1,237 @@
+"""The doors of /api/users, on real tables and entities that do at once what they are told."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+import azure.functions as func
+import pytest
+
+import bot_http.users
+from ringback import ids
+from ringback.bot.arrivals import arrive
+from ringback.delivery.ledger import Ledger
+from ringback.delivery.ledger_row import new_row
+from ringback.delivery.notification import Notification
+from ringback.tables.addresses import AddressTable
+from ringback.tables.aliases import resolve_id
+from ringback.tables.users import UserTable
+from tests.unit.app.conftest import inbound
+from tests.unit.app.people import Entities
+
+NEW = ids.digest("external", "external:42")
+
+
+@pytest.fixture
+def entities():
+    return Entities()
+
+
+@pytest.fixture
+def api(tables, entities, engine, monkeypatch):
+    monkeypatch.setattr(bot_http.users, "tables", lambda: tables)
+    monkeypatch.setattr(bot_http.users, "DurableUserEntities", lambda _: entities)
+    monkeypatch.setattr(bot_http.users, "DurableClientEngine", lambda _: engine)
+    doors = {
+        builder._function._name: builder._function.get_user_function()
+        for builder in bot_http.users.bp._function_builders
+    }
+
+    async def call(method, identity=None, body=None, **params):
+        name = "list_users" if identity is None else f"{method.lower()}_user"
+        door = getattr(doors[name], "client_function", doors[name])
+        raw = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+        request = func.HttpRequest(
+            method=method, url="http://x/api/users", body=raw, params=params, route_params={"id": identity}
+        )
+        answer = await (door(request) if identity is None else door(request, None))
+        return answer.status_code, json.loads(answer.get_body() or b"null")
+
+    return call
+
+
+async def test_somebody_who_never_wrote_is_made_by_an_external_id(api, tables, entities):
+    body = {"name": "Ann", "email": "Ann@Example.org", "phone": "+49 151 23456789", "externalIds": ["crm-7"]}
+    status, made = await api("PUT", "external:42", body)
+    assert (status, made["id"]) == (201, NEW)
+    assert (made["email"], made["phone"]) == ("A…@example.org", "+49…89")
+    assert made["aliases"] == ["external:42", "external:crm-7"]
+    assert await api("GET", "external:crm-7") == (200, made)
+    assert await api("GET", NEW) == (200, made)
+    stored = await AddressTable(tables).of(NEW)
+    assert {address.value for address in stored.values()} == {"Ann@example.org", "+4915123456789"}
+    assert "example.org" not in json.dumps(entities.told) + str(entities.states)
+    assert (await UserTable(tables).get(NEW)).created_at is not None
+
+
+async def test_a_put_changes_what_it_names(api):
+    body = {
+        "email": "ann@example.org",
+        "consents": [{"channel": "email", "at": "2026-01-01T00:00:00Z", "source": "import"}, {"channel": "sms"}],
+        "categories": {"news": False, "orders": True},
+        "preferences": {
+            "channels": ["email"],
+            "quietHours": ["22:00-07:00"],
+            "timeZone": "europe/berlin",
+            "locale": "de_DE",
+            "rates": {"news": {"messages": 3, "perSeconds": 86400}},
+        },
+    }
+    _, made = await api("PUT", "external:42", body)
+    assert made["consents"][0] == {
+        "channel": "email",
+        "category": "*",
+        "granted": True,
+        "at": "2026-01-01T00:00:00Z",
+        "source": "import",
+    }
+    assert {name: choice["optedOut"] for name, choice in made["categories"].items()} == {"news": True, "orders": False}
+    assert made["preferences"] == {
+        "channels": ["email"],
+        "quietHours": ["22:00-07:00"],
+        "timeZone": "Europe/Berlin",
+        "locale": "de-DE",
+        "rates": {"news": {"messages": 3, "perSeconds": 86400.0}},
+    }
+    status, changed = await api("PUT", "external:42", {"preferences": {"quietHours": None}})
+    assert status == 200
+    assert changed["preferences"] == {**made["preferences"], "quietHours": []}
+    assert changed["email"] == made["email"]
+
+
+async def test_an_address_is_replaced_and_taken_away(api, tables):
+    await api("PUT", "external:42", {"email": "old@example.org", "phone": "+4915123456789"})
+    await api("PUT", "external:42", {"email": "new@example.org"})
+    assert sorted(address.value for address in (await AddressTable(tables).of(NEW)).values()) == [
+        "+4915123456789",
+        "new@example.org",
+    ]
+    _, left = await api("PUT", "external:42", {"email": None, "phone": None})
+    assert (left["email"], left["phone"]) == (None, None)
+    assert await AddressTable(tables).of(NEW) == {}
+
+
+async def test_who_writes_is_registered_by_their_alias(api, tables, entities):
+    here = await arrive(inbound("hi"), tables, entities)
+    status, found = await api("PUT", "directline:dl_ann", {"externalIds": ["42"]})
+    assert (status, found["id"]) == (200, here.reference.user_key)
+    assert found["conversations"][0]["reach"] == "open"
+    assert found["consents"][0]["source"] == "wrote"
+    assert await resolve_id(tables, "external:42") == here.reference.user_key
+    assert (await api("GET", "external:42"))[1]["id"] == here.reference.user_key
+
+
+async def test_an_external_id_is_added_to_who_is_known_by_their_directory(api, tables):
+    directory = {"aadObjectId": "A1", "tenantId": "T1"}
+    _, known = await api("PUT", "aad:t1:a1", {})
+    status, same = await api("PUT", "external:7", directory)
+    assert (status, same["id"]) == (200, known["id"])
+    assert same["aliases"] == ["aad:t1:a1", "external:7"]
+
+
+async def test_nobody_is_merged(api):
+    await api("PUT", "external:1", {"aadObjectId": "A1", "tenantId": "T1"})
+    await api("PUT", "external:2", {})
+    for field, body in {
+        "aadObjectId": {"aadObjectId": "a1", "tenantId": "t1"},
+        "externalIds[0]": {"externalIds": ["1"]},
+    }.items():
+        status, problem = await api("PUT", "external:2", body)
+        assert (status, problem["field"]) == (409, field)
+    status, _ = await api("PUT", "external:3", {"externalIds": ["1", "2"]})
+    assert status == 409
+    assert (await api("GET", "external:3"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"email": "nonsense"}, "email"),
+        ({"email": "a@b.org\r\nBcc: x@y.org"}, "email"),
+        ({"email": 5}, "email"),
+        ({"phone": "0151 2345"}, "phone"),
+        ({"phone": "+49 1"}, "phone"),
+        ({"aadObjectId": "a"}, "tenantId"),
+        ({"tenantId": "t"}, "aadObjectId"),
+        ({"externalIds": ["ok", ""]}, "externalIds[1]"),
+        ({"externalIds": ["x" * 300]}, "externalIds[0]"),
+        ({"externalIds": [str(number) for number in range(21)]}, "externalIds"),
+        ({"consents": [{"channel": "sms", "source": "wrote"}]}, "consents[0].source"),
+        ({"consents": [{"channel": "a b"}]}, "consents[0].channel"),
+        ({"consents": [{"channel": "sms", "category": "?"}]}, "consents[0].category"),
+        ({"consents": [{"channel": "sms", "at": "2999-01-01T00:00:00Z"}]}, "consents[0].at"),
+        ({"consents": [{"channel": "sms", "at": "2020-01-01T00:00:00"}]}, "consents[0].at"),
+        ({"categories": {"a b": True}}, "categories.a b"),
+        ({"categories": {"operations": False}}, "category"),
+        ({"preferences": {"timeZone": "Mars/Base"}}, "preferences.timeZone"),
+        ({"preferences": {"quietHours": ["22:00-07:00"]}}, "preferences.timeZone"),
+        ({"preferences": {"quietHours": ["x"], "timeZone": "UTC"}}, "preferences.quietHours"),
+        ({"preferences": {"locale": "?"}}, "preferences.locale"),
+        ({"preferences": {"channels": ["?"]}}, "preferences.channels"),
+        ({"preferences": {"rates": {"news": {"messages": 0, "perSeconds": 1}}}}, "preferences.rates.news"),
+        ({"nonsense": 1}, "nonsense"),
+        (b"{", None),
+        (b"[]", None),
+        (b"\xff", None),
+    ],
+)
+async def test_a_bad_request_names_the_field_and_writes_nothing(api, entities, body, field):
+    status, problem = await api("PUT", "external:42", body)
+    assert status == 400
+    assert problem.get("field") == field
+    assert entities.told == []
+    assert (await api("GET", "external:42"))[0] == 404
+
+
+@pytest.mark.parametrize("identity", ["directline:nobody", "a" * 32])
+async def test_only_an_external_or_directory_id_makes_somebody(api, identity):
+    status, problem = await api("PUT", identity, {})
+    assert (status, problem["field"]) == (404, "id")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_what_is_no_id(api, method):
+    assert (await api(method, "nonsense", {}))[0] == 400
+    assert (await api(method, "external:" + "x" * 600, {}))[0] == 400
+
+
+async def test_an_opt_out_by_another_system_takes_back_what_waits(api, tables, engine):
+    await api("PUT", "external:42", {})
+    row = new_row(Notification(id="d", user=NEW, category="news", content={}), datetime.now(timezone.utc))
+    await Ledger(tables).open(row)
+    engine.show("d")
+    await api("PUT", "external:42", {"categories": {"news": False}})
+    assert (await Ledger(tables).get(NEW, "d")).state == "suppressed"
+    assert engine.events == [("d", "cancel", {"reason": "opted-out: news"})]
+
+
+async def test_erasing(api, tables, entities, engine):
+    await api("PUT", "external:42", {"email": "ann@example.org"})
+    row = new_row(Notification(id="d", user=NEW, category="operations", content={}), datetime.now(timezone.utc))
+    await Ledger(tables).open(row)
+    assert await api("DELETE", "external:42") == (204, None)
+    assert (await api("GET", "external:42"))[0] == (await api("GET", NEW))[0] == 404
+    assert (await api("DELETE", "external:42"))[0] == 404
+    assert (await api("DELETE", NEW))[0] == 204
+    assert await AddressTable(tables).of(NEW) == {}
+    assert (await Ledger(tables).get(NEW, "d")).state == "suppressed"
+    assert entities.states[NEW].erased_at is not None
+    status, problem = await api("PUT", "external:42", {"email": "ann@example.org"})
+    assert (status, problem["field"]) == (409, "id")
+    assert (await api("GET"))[1] == {"users": [], "continuation": None}
+
+
+async def test_the_list(api):
+    for number in range(5):
+        await api("PUT", f"external:{number}", {})
+    seen, token = [], ""
+    while token is not None:
+        status, page = await api("GET", top="2", **({"continuation": token} if token else {}))
+        assert status == 200
+        seen += [entry["id"] for entry in page["users"]]
+        token = page["continuation"]
+    assert len(set(seen)) == len(seen) == 5
+    for params in ({"top": "0"}, {"top": "x"}, {"top": "5000"}, {"continuation": "zzz"}, {"continuation": "e30="}):
+        status, problem = await api("GET", **params)
+        assert (status, problem["field"]) == (400, next(iter(params)))
