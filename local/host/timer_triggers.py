@@ -53,7 +53,14 @@ class Schedule:
     def after(self, moment: dt.datetime) -> dt.datetime:
         if self.every is not None:
             return moment + self.every
-        return next(CronSim(self.text, moment.astimezone(self.zone))).astimezone(dt.timezone.utc)
+        local = moment.astimezone(self.zone)
+        times = CronSim(self.text, local)
+        upcoming = next(times)
+        if "*" not in self.text.split()[2]:
+            # When a clock goes back, an hour that was named comes twice and counts once.
+            while upcoming.replace(tzinfo=None) <= local.replace(tzinfo=None):
+                upcoming = next(times)
+        return upcoming.astimezone(dt.timezone.utc)
 
 
 def _six_fields(text: str) -> str:
