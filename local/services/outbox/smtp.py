@@ -169,11 +169,11 @@ class Session:
         return b"".join(lines) if size <= LARGEST else None
 
     def _keep(self, body: bytes) -> int:
-        parsed = email.message_from_bytes(body, policy=email.policy.default)
-        number = 0
+        number, content = 0, _content(body)
         with self._store:
             for recipient in self._recipients:
-                number = self._store.add(_message(parsed, self._sender or "", recipient))
+                sender = self._sender or ""
+                number = self._store.add(content._replace(sender=sender, recipient=recipient))
         return number
 
     async def _strikes(self, at: str, recipient: str = "") -> bool:
@@ -247,22 +247,36 @@ class MailServer:
                 self._sessions.discard(task)
 
 
-def _message(parsed: EmailMessage, sender: str, recipient: str) -> Message:
-    headers = {name: str(value) for name, value in parsed.items()}
+def _content(body: bytes) -> Message:
+    """The message without its sender and recipient."""
+    parsed = email.message_from_bytes(body, policy=email.policy.default)
+    headers: dict[str, str] = {}
+    for name in parsed.keys():  # noqa: SIM118  a message's iterator and its keys differ in their types
+        headers.setdefault(_clean(name), _header(parsed, name))
     return Message(
-        *("email", "smtp", sender, recipient, _part(parsed, "plain"), headers.get("To", "")),
+        *("email", "smtp", "", "", _part(parsed, "plain"), headers.get("To", "")),
         *(headers.get("Subject", ""), _part(parsed, "html"), headers, headers.get("Message-ID", "")),
     )
 
 
-def _part(parsed: EmailMessage, kind: str) -> str:
-    part = parsed.get_body((kind,))
-    if part is None:
-        return ""
+def _header(parsed: EmailMessage, name: str) -> str:
     try:
-        return str(part.get_content()).replace("\r\n", "\n").rstrip("\n")
-    except (LookupError, ValueError, AttributeError):
+        return _clean(str(parsed.get(name, "")))
+    except Exception:  # noqa: BLE001  the standard library stumbles over headers of many kinds
         return ""
+
+
+def _part(parsed: EmailMessage, kind: str) -> str:
+    try:
+        part = parsed.get_body((kind,))
+        return "" if part is None else _clean(str(part.get_content())).replace("\r\n", "\n").rstrip("\n")
+    except Exception:  # noqa: BLE001  likewise
+        return ""
+
+
+def _clean(text: str) -> str:
+    """The text without the lone surrogates that stand for bytes of no character; SQLite takes none."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _is_base64(text: str) -> bool:
