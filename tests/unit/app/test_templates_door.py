@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import azure.functions as func
 import pytest
 
 import bot_http.templates as door
 from tests.unit.app.templates_support import block, body, card, data
+
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -101,3 +107,9 @@ async def test_previews(call):
 async def test_previews_that_cannot_be(call, name, given, status, field):
     found, answer, _ = await call("preview_template", name, given)
     assert (found, answer["field"]) == (status, field)
+
+
+def test_the_door_costs_an_import_nothing_heavy():
+    code = "import sys, bot_http.templates; print([name for name in ('jinja2', 'jsonschema') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
