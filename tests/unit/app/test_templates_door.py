@@ -13,7 +13,6 @@ import pytest
 import bot_http.templates as door
 from tests.unit.app.templates_support import block, body, card, data
 
-
 ROOT = Path(__file__).resolve().parents[3]
 
 
