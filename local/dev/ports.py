@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from local.dev.errors import DevError
 
@@ -37,3 +37,15 @@ def is_free(port: int) -> bool:
                 raise
             return False
     return True
+
+
+def spare_port(wanted: int, taken: Container[int] = ()) -> int:
+    """`wanted` if it is free and not in `taken`, else any port that is."""
+    if wanted not in taken and is_free(wanted):
+        return wanted
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in taken:
+            return port

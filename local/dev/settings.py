@@ -23,18 +23,20 @@ DIRECT_LINE_SECRET = "local-direct-line-secret"  # noqa: S105 known to everybody
 def host_environment(
     root: Path, state: Path, port: int, tables_port: int, environ: Mapping[str, str] = os.environ, *, outbox_port: int
 ) -> dict[str, str]:
-    """Settings files, then the developer's environment, then what the stack decides; later ones win."""
+    """Settings files, then what the stack decides, then the developer's environment; later ones win.
+
+    But for the tables, which are the stack's own, and the key that its links are signed with.
+    """
     values: dict[str, str] = {}
     for name in _SETTINGS_FILES:
         values |= _values(root / name)
+    values |= {"PUBLIC_URL": f"http://127.0.0.1:{port}", "BOT_ALLOW_ANONYMOUS": "true"}
     values |= environ
     return {
         **values,
         **_outbox(outbox_port, values),
         "TABLES_CONNECTION_STRING": connection_string(tables_port),
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SIGNING_KEY": signing_key(state),
-        "BOT_ALLOW_ANONYMOUS": "true",
         "FUNCTIONS_WORKER_RUNTIME": "python",
     }
 

@@ -18,12 +18,13 @@ from local.dev import settings
 from local.dev.children import Child, Program
 from local.dev.console import Console
 from local.dev.paths import ROOT, STATE, WEBCHAT
-from local.dev.ports import check_ports
+from local.dev.ports import check_ports, spare_port
 from local.dev.readiness import is_ok, is_running, wait_until
 from local.dev.statelock import exclusive
 from local.dev.supervisor import Supervisor
 
 INTERRUPTED = 130
+OUTBOX_PORT, SMTP_PORT = 3979, 3980
 
 
 class Options(NamedTuple):
@@ -74,11 +75,18 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--port", type=_port, default=7071, help="port of the host (default: %(default)s)")
     parser.add_argument("--channel-port", type=_port, default=3978, help="port of the channel (default: %(default)s)")
     parser.add_argument("--tables-port", type=_port, default=10002, help="port of the tables (default: %(default)s)")
-    parser.add_argument("--outbox-port", type=_port, default=3979, help="port of the outbox (default: %(default)s)")
-    parser.add_argument("--smtp-port", type=_port, default=3980, help="its port for SMTP (default: %(default)s)")
-    parser.add_argument("--state", type=Path, default=STATE, help="folder of everything that is kept (default: .local)")
+    parser.add_argument("--outbox-port", type=_port, help=f"port of the outbox (default: {OUTBOX_PORT} if free)")
+    parser.add_argument("--smtp-port", type=_port, help=f"its port for SMTP (default: {SMTP_PORT} if free)")
+    parser.add_argument(
+        "--state", type=_folder, default=STATE, help="folder of everything that is kept (default: .local)"
+    )
     parser.add_argument("--enable-auth", action="store_true", help="ask for function keys, as Azure does")
-    options = Options(**vars(parser.parse_args(arguments)))
+    given = parser.parse_args(arguments)
+    # Nobody has to know these two: they give way, so that a second stack needs no more options than the main ports.
+    taken = {given.port, given.channel_port, given.tables_port, given.outbox_port, given.smtp_port}
+    given.outbox_port = given.outbox_port or spare_port(OUTBOX_PORT, taken)
+    given.smtp_port = given.smtp_port or spare_port(SMTP_PORT, {*taken, given.outbox_port})
+    options = Options(**vars(given))
     if len(set(options.ports.values())) < len(options.ports):
         *names, last = options.ports
         parser.error(f"{', '.join(names)} and {last} must differ")
@@ -89,6 +97,12 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
     return int(text)
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a folder must have a name")
+    return Path(text)
 
 
 def main(arguments: list[str]) -> int:

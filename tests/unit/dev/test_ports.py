@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from local.dev.errors import DevError
-from local.dev.ports import check_ports, is_free
+from local.dev.ports import check_ports, is_free, spare_port
 
 
 @pytest.fixture
@@ -45,3 +45,15 @@ def test_a_port_with_connections_of_yesterday_is_free(taken):
         accepted.close()  # the side that closes first is the one in TIME_WAIT
     taken.close()
     assert is_free(port)
+
+
+def test_a_port_that_nobody_has_to_know_gives_way():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wanted = taken.getsockname()[1]
+        other = spare_port(wanted)
+        assert other != wanted
+        assert is_free(other)
+    assert spare_port(wanted) == wanted
+    assert spare_port(wanted, {wanted}) != wanted

@@ -29,7 +29,16 @@ def test_later_sources_win(root):
     found = host(root, C="environment", PUBLIC_URL="environment")
 
     assert (found["A"], found["B"], found["C"]) == ("sample", "file", "environment")
-    assert found["PUBLIC_URL"] == "http://127.0.0.1:7001"
+    assert found["PUBLIC_URL"] == "environment"
+    assert found["BOT_ALLOW_ANONYMOUS"] == "true"
+
+
+def test_what_the_stack_knows_better_than_a_settings_file(root):
+    write(root, "local.settings.json", {"PUBLIC_URL": "file", "BOT_ALLOW_ANONYMOUS": "false"})
+    found = host(root)
+
+    assert (found["PUBLIC_URL"], found["BOT_ALLOW_ANONYMOUS"]) == ("http://127.0.0.1:7001", "true")
+    assert host(root, BOT_ALLOW_ANONYMOUS="false")["BOT_ALLOW_ANONYMOUS"] == "false"
 
 
 def test_storage_that_the_developer_set_stays(root):
