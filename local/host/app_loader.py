@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from local.host.functions import FunctionDefinitionError, Registry, describe
+from local.host.settings import is_disabled
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +80,7 @@ def functions_of(module: ModuleType, path: Path) -> Registry:
         raise AppLoadError(str(error)) from error
     except Exception as error:
         raise AppLoadError(f"{path}: {error}") from error
-    return Registry.of(functions)
+    return Registry.of([function for function in functions if not is_disabled(function.name)])
 
 
 def _import(path: Path) -> ModuleType:

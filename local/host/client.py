@@ -6,6 +6,7 @@ from local.host import history, ids, rewind
 from local.host.commands import Status
 from local.host.engine import Engine
 from local.host.entities import signal_text
+from local.host.group_commit import GroupCommit
 from local.host.queries import Queries
 from local.host.records import Instance, Start
 from local.host.services import Services
@@ -27,6 +28,7 @@ class Client:
     def __init__(self, services: Services, engine: Engine) -> None:
         self.queries = Queries(services.store.database)
         self._store = services.store
+        self._group = GroupCommit(services.store.database)
         self._engine = engine
         self._clock = services.clock
         self._settings = services.settings
@@ -39,14 +41,27 @@ class Client:
 
         `input_text` is JSON.
         """
+        start = self._start_of(name, instance_id, input_text, version)
+        self._store.start(start, self._clock.micros())
+        self._engine.wake([start.instance])
+        return start.instance
+
+    async def start_soon(
+        self, name: str, instance_id: str | None, input_text: str | None, version: str | None = None
+    ) -> str:
+        """As `start`, written together with what other requests write at this moment."""
+        start = self._start_of(name, instance_id, input_text, version)
+        now = self._clock.micros()
+        await self._group.run(lambda run: self._store.start_within(run, start, now))
+        self._engine.wake([start.instance])
+        return start.instance
+
+    def _start_of(self, name: str, instance_id: str | None, input_text: str | None, version: str | None) -> Start:
         instance_id = instance_id or ids.hex_id()
         version = self._settings.default_version if version is None else version
-        now = self._clock.micros()
         execution = ids.guid()
-        event = history.execution_started(now, instance_id, execution, name, version, input_text)
-        self._store.start(Start(instance_id, execution, name, version, input_text, history.text(event)), now)
-        self._engine.wake([instance_id])
-        return instance_id
+        event = history.execution_started(self._clock.micros(), instance_id, execution, name, version, input_text)
+        return Start(instance_id, execution, name, version, input_text, history.text(event))
 
     def raise_event(self, instance_id: str, name: str, input_text: str) -> None:
         self._send(self._open(instance_id), history.event_raised(self._clock.micros(), name, input_text))
@@ -82,9 +97,17 @@ class Client:
         self._engine.wake(rewind.rewind(self._store.database, instance, reason, self._clock.micros()))
 
     def signal(self, entity_id: str, operation: str, input_text: str | None) -> None:
-        event = history.event_raised(self._clock.micros(), "op", signal_text(operation, input_text))
-        self._store.send(entity_id, history.text(event))
+        self._store.send(entity_id, self._signal_event(operation, input_text))
         self._engine.wake_soon(entity_id)
+
+    async def signal_soon(self, entity_id: str, operation: str, input_text: str | None) -> None:
+        """As `signal`, written together with what other requests write at this moment."""
+        event = self._signal_event(operation, input_text)
+        await self._group.run(lambda run: self._store.send_within(run, entity_id, event))
+        self._engine.wake_soon(entity_id)
+
+    def _signal_event(self, operation: str, input_text: str | None) -> str:
+        return history.text(history.event_raised(self._clock.micros(), "op", signal_text(operation, input_text)))
 
     def clear(self) -> int:
         """Remove every instance that has not ended; returns how many."""

@@ -23,6 +23,7 @@ STUCK_SECONDS = 0.5
 SOON_SECONDS = 0.003
 BATCH = 16
 """Turns that are written together."""
+BATCH_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 60.0
 
 
@@ -236,7 +237,11 @@ class Engine:
                 messages.setdefault(task.instance, []).append(Message(0, task.execution, event))
             elif task.instance not in here:
                 batch.messages.append((task.instance, task.execution, event))
-        for instance_id in taken:
+        begun = time.monotonic()
+        for number, instance_id in enumerate(taken):
+            if time.monotonic() - begun > BATCH_SECONDS:
+                self._give_back(taken[number:], messages, batch)
+                break
             used = self._turn(instance_id, heads.get(instance_id), messages.get(instance_id, []), batch, woken)
             batch.used_messages += [message.id for message in used if message.id]
             unused = [message for message in messages.get(instance_id, []) if message not in used and not message.id]
@@ -244,6 +249,17 @@ class Engine:
         if not batch.is_empty:
             woken.instances += self._store.commit(batch)
         self._after(woken)
+
+    def _give_back(self, untouched: list[str], messages: dict[str, list[Message]], batch: Batch) -> None:
+        """A batch has taken long: what it has is written, and the others come next. Their results go to their inbox."""
+        for instance_id in untouched:
+            batch.messages += [
+                (instance_id, message.execution, message.event)
+                for message in messages.get(instance_id, [])
+                if not message.id
+            ]
+        with self._changed:
+            self._again.update(untouched)
 
     def _turn(
         self, instance_id: str, head: Head | None, messages: list[Message], batch: Batch, woken: Woken

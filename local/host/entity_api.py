@@ -51,9 +51,9 @@ class EntityApi:
         except UnknownNameError as error:
             raise ApiError(400, str(error)) from error
         if api.method == "DELETE":
-            self._client.signal(entity_id, "delete", '""')
+            await self._client.signal_soon(entity_id, "delete", '""')
             return empty(202)
-        self._client.signal(entity_id, api.text("op") or "", await _operation_input(api))
+        await self._client.signal_soon(entity_id, api.text("op") or "", await _operation_input(api))
         return empty(202)
 
 

@@ -88,7 +88,7 @@ class ManagementApi:
         wanted = api.segments[2] if len(api.segments) > 2 else None
         timeout, interval = api.number("timeout"), api.number("pollingInterval")
         input_text = parsed_json(await api.request.read())
-        instance_id = self._client.start(
+        instance_id = await self._client.start_soon(
             name, wanted, None if input_text in ("", "null") else input_text, api.text("version")
         )
         if timeout is not None and interval is not None and timeout < interval:

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.host.settings import SettingsError, load_host_section
+
 
 @dataclass(frozen=True)
 class Options:
@@ -30,7 +32,7 @@ def parse(arguments: list[str]) -> Options:
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("start", help="run the app, as `func start` does")
     start.add_argument("--app", type=Path, default=Path(), help="folder of function_app.py (default: this one)")
-    start.add_argument("--port", type=int, default=7071, help="default: 7071")
+    start.add_argument("--port", type=int, help="default: LocalHttpPort of local.settings.json, or 7071")
     start.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     start.add_argument("--state", type=Path, help="folder that keeps everything (default: APP/.local/host)")
     start.add_argument("--enable-auth", action="store_true", help="ask for keys, as Azure does")
@@ -42,7 +44,7 @@ def parse(arguments: list[str]) -> Options:
     app = given.app.resolve()
     return Options(
         app=app,
-        port=given.port,
+        port=given.port or _local_port(app),
         state=(given.state or app / ".local" / "host").resolve(),
         host=given.host,
         enable_auth=given.enable_auth,
@@ -51,3 +53,11 @@ def parse(arguments: list[str]) -> Options:
         reload=given.reload,
         test_clock=given.test_clock,
     )
+
+
+def _local_port(app: Path) -> int:
+    try:
+        port = load_host_section(app).get("LocalHttpPort")
+    except SettingsError:  # told when the file is read for its values
+        port = None
+    return port if isinstance(port, int) else 7071

@@ -13,6 +13,7 @@ from local.host.admin import AdminApi
 from local.host.client import Client
 from local.host.client_binding import ClientUrls
 from local.host.clock import Clock
+from local.host.cors import Cors
 from local.host.database import Database
 from local.host.engine import Engine
 from local.host.entities import Entities
@@ -31,7 +32,7 @@ from local.host.reload import Reloader
 from local.host.retry_policy import RetryPolicy
 from local.host.server import Server
 from local.host.services import Services
-from local.host.settings import HostSettings
+from local.host.settings import HostSettings, load_host_section
 from local.host.storage_queues import StorageQueues
 from local.host.store import Store
 from local.host.testclock import TestClock
@@ -72,6 +73,7 @@ class Runtime:
         management = ManagementApi(self._client, self._services, urls)
         self._server = Server(self._doors, management, self._admin, self._keys)
         self._server.extra_headers = settings.custom_headers
+        self._server.cors = Cors.of(load_host_section(options.app))
         self._server.webhooks["eventgrid"] = EventGridWebhook(self._services, self._keys, self.deliver).handle
         self._test_clock = TestClock(self._clock, self._database) if options.test_clock else None
         self._timers = self._new_timers()

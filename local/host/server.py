@@ -9,6 +9,7 @@ from aiohttp import web
 
 from local.host.admin import AdminApi
 from local.host.client_binding import ROOT
+from local.host.cors import Cors, is_preflight
 from local.host.http_errors import empty
 from local.host.http_triggers import HttpTriggers
 from local.host.keys import Keys, Level
@@ -33,6 +34,7 @@ class Server:
         self._runners: list[web.AppRunner] = []
         self.webhooks: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}
         self.extra_headers: dict[str, str] = {}
+        self.cors = Cors()
 
     async def start(self, host: str, port: int) -> None:
         """Raises PortTakenError."""
@@ -63,7 +65,10 @@ class Server:
         self._runners.append(runner)
 
     async def _public(self, request: web.Request) -> web.StreamResponse:
-        response = await self._answer(request)
+        allowed = self.cors.headers(request)
+        preflight = is_preflight(request) and "Access-Control-Allow-Origin" in allowed
+        response = empty(204) if preflight else await self._answer(request)
+        response.headers.update(allowed)
         for name, value in self.extra_headers.items():
             response.headers.setdefault(name, value)
         return response

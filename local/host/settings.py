@@ -85,6 +85,19 @@ def load_local_values(app: Path) -> tuple[dict[str, str], list[str]]:
     return {k: os.environ[k] for k in values if k in os.environ}, warnings
 
 
+def load_host_section(app: Path) -> dict[str, object]:
+    """The Host section of local.settings.json: LocalHttpPort, CORS, CORSCredentials."""
+    path = app / "local.settings.json"
+    section = _read(path).get("Host") if path.exists() else None
+    return section if isinstance(section, dict) else {}
+
+
+def is_disabled(function: str) -> bool:
+    """Does the setting AzureWebJobs.<function>.Disabled say so?"""
+    value = setting(f"AzureWebJobs.{function}.Disabled") or setting(f"AzureWebJobs__{function}__Disabled")
+    return (value or "").lower() in ("true", "1")
+
+
 def load_host_settings(app: Path) -> HostSettings:
     """host.json. Raises SettingsError when it is missing, no JSON, or names a setting that is not there."""
     path = app / "host.json"

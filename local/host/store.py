@@ -45,9 +45,9 @@ class Store:
     def start(self, start: Start, now: int) -> None:
         """Create an instance; one of that id that has ended is replaced. Raises InstanceExistsError."""
         with self.database.transaction() as run:
-            self._start(run, start, now)
+            self.start_within(run, start, now)
 
-    def _start(self, run: Run, start: Start, now: int) -> None:
+    def start_within(self, run: Run, start: Start, now: int) -> None:
         if not self._insert(run, start, now):
             (number,) = run("SELECT status FROM instances WHERE id = ?", (start.instance,)).fetchone()
             if not Status(number).is_final:
@@ -69,7 +69,10 @@ class Store:
 
     def send(self, instance_id: str, event: str, execution: str | None = None) -> None:
         with self.database.transaction() as run:
-            run(INSERT_MESSAGE, (instance_id, execution, event))
+            self.send_within(run, instance_id, event, execution)
+
+    def send_within(self, run: Run, instance_id: str, event: str, execution: str | None = None) -> None:
+        run(INSERT_MESSAGE, (instance_id, execution, event))
 
     # -- turns
 
@@ -139,7 +142,7 @@ class Store:
             )
             for number, start in turn.starts:
                 try:
-                    self._start(run, start, turn.now)
+                    self.start_within(run, start, turn.now)
                 except InstanceExistsError as error:  # noqa: PERF203 - one child must not spoil the others
                     failed = history.sub_orchestration_failed(turn.now, number, str(error), str(error))
                     messages.append((instance.id, instance.execution, history.text(failed)))

@@ -65,6 +65,20 @@ def test_a_body_over_the_limit_is_refused(doors: Host) -> None:
     assert doors.call("GET", "/api/items/1").status == 200
 
 
+def test_cross_origin_requests(doors: Host) -> None:
+    asked = {"Origin": "http://page.example", "Access-Control-Request-Method": "PUT"}
+    preflight = doors.call("OPTIONS", "/api/items/5", headers=asked)
+    assert (preflight.status, preflight.headers["Access-Control-Allow-Methods"]) == (204, "PUT")
+    answer = doors.call("GET", "/api/items/5", headers={"Origin": "http://page.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://page.example"
+    other = doors.call("GET", "/api/items/5", headers={"Origin": "http://other.example"})
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_a_disabled_function_is_not_there(doors: Host) -> None:
+    assert doors.call("GET", "/api/off").status == 404
+
+
 def test_host_status(doors: Host) -> None:
     answer = doors.call("GET", "/admin/host/status")
     assert (answer.status, answer.json["state"]) == (200, "Running")

@@ -34,6 +34,11 @@ def named(req: func.HttpRequest) -> str:
     return "named " + req.route_params.get("name", "nobody")
 
 
+@app.route(route="off", auth_level=func.AuthLevel.ANONYMOUS)
+def off(req: func.HttpRequest) -> str:
+    return "on"
+
+
 @app.route(route="guarded", methods=["GET"])
 def guarded(req: func.HttpRequest) -> str:
     return "in"
