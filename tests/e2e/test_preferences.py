@@ -1,0 +1,180 @@
+"""Consent, opt-outs and quiet hours on the real stack, from what is said in chat to what the ledger says."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.e2e.directline import Chat, HttpError, card_of, text_of
+from tests.e2e.stack import Stack
+
+FINAL = {"delivered", "failed", "suppressed", "ambiguous", "cancelled"}
+
+
+def clock(hours: float) -> str:
+    """HH:MM in UTC, that many hours from now."""
+    return (datetime.now(timezone.utc) + timedelta(hours=hours)).strftime("%H:%M")
+
+
+def soon(seconds: float) -> str:
+    return (datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat()
+
+
+def notify(stack: Stack, chat: Chat, **fields: Any) -> str:
+    to = {"userId": f"directline:{chat.user}"}
+    return stack.api("POST", "notifications", {"to": to, "category": "orders", **fields})["id"]
+
+
+def until(stack: Stack, identity: str, states: set[str], seconds: float = 20) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while True:
+        found = stack.api("GET", f"notifications/{identity}")
+        if found["status"] in states:
+            return found
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+
+
+def ended(stack: Stack, identity: str) -> dict[str, Any]:
+    return until(stack, identity, FINAL)
+
+
+def told(chat: Chat, words: str) -> int:
+    chat.poll()
+    return sum(words in text_of(activity) for activity in chat.seen)
+
+
+def user_path(chat: Chat) -> str:
+    return "users/" + quote(f"directline:{chat.user}", safe="")
+
+
+@pytest.fixture
+def known(chat: Chat) -> Chat:
+    """Somebody who has written to the bot."""
+    chat.ask("hello", "Hello")
+    return chat
+
+
+def test_stop_stops_what_waits_and_what_comes(stack: Stack, known: Chat):
+    waits = notify(stack, known, text="your parcel", notBefore=soon(4))
+    other = notify(stack, known, text="the news", category="news", notBefore=soon(4))
+    known.ask("stop orders", "no more messages about **orders**", "taken back")
+    stopped = stack.api("GET", f"notifications/{waits}")
+    assert (stopped["status"], stopped["reason"]) == ("suppressed", "opted-out")
+    later = ended(stack, notify(stack, known, text="another parcel"))
+    assert (later["status"], later["reason"]) == ("suppressed", "opted-out")
+    critical = ended(stack, notify(stack, known, text="a third parcel", priority="critical"))
+    assert critical["status"] == "suppressed"
+    assert ended(stack, other)["status"] == "delivered"
+    output = stack.wait_ended(f"notify-{waits}")["output"]
+    assert output["state"] == "suppressed"
+    known.wait_text("the news")
+    assert told(known, "parcel") == 0
+
+
+def test_start_lets_messages_through_again(stack: Stack, known: Chat):
+    known.ask("stop", "no more messages")
+    assert ended(stack, notify(stack, known, text="not now"))["status"] == "suppressed"
+    known.ask("external-job", "One moment please")
+    known.ask("cancel", "Cancelling")
+    known.wait_text("was cancelled")
+    known.ask("start", "messages again")
+    assert ended(stack, notify(stack, known, text="now again"))["status"] == "delivered"
+    known.wait_text("now again")
+    known.ask("start", "Hello")
+    assert told(known, "not now") == 0
+
+
+def test_quiet_hours_hold_back_what_is_not_critical(stack: Stack, known: Chat):
+    known.ask(f"quiet {clock(-1)}-{clock(2)} UTC", "Your quiet hours are")
+    held = until(stack, notify(stack, known, text="in peace"), {"waiting"})
+    assert held["reason"] == "quiet-hours"
+    assert held["waitingUntil"].startswith((datetime.now(timezone.utc) + timedelta(hours=2)).strftime("%Y-%m-%dT%H"))
+    late = ended(stack, notify(stack, known, text="too late", expiresAt=soon(3600)))
+    assert (late["status"], late["reason"]) == ("suppressed", "expired")
+    assert ended(stack, notify(stack, known, text="burning", priority="critical"))["status"] == "delivered"
+    known.wait_text("burning")
+    known.ask("quiet off", "no quiet hours")
+    assert ended(stack, notify(stack, known, text="and now"))["status"] == "delivered"
+    known.ask("stop", "no more messages", "One message that was waiting was taken back")
+    assert ended(stack, held["id"])["status"] == "suppressed"
+    assert told(known, "in peace") == told(known, "too late") == 0
+
+
+def test_a_zone_that_is_none_gets_a_hint(known: Chat):
+    known.ask("quiet 22:00-07:00 Europe/Berlyn", "Did you mean Europe/Berlin")
+
+
+def test_the_settings_card_comes_back_as_a_value(stack: Stack, known: Chat):
+    ended(stack, notify(stack, known, text="so that there is a category"))
+    shown = known.ask("settings", "You get all messages")
+    assert '"category:orders"' in card_of(shown)
+    since = len(known.seen)
+    value = {
+        "action": "settings",
+        "all": "true",
+        "category:orders": "false",
+        "quietFrom": "22:00",
+        "quietUntil": "07:00",
+    }
+    known.post(value={**value, "timeZone": "berlin"})
+    known.wait_text("Saved.", "none about orders", "22:00-07:00 (Europe/Berlin)", since=since)
+    found = stack.api("GET", user_path(known))
+    assert found["categories"]["orders"]["optedOut"] is True
+    assert found["preferences"]["timeZone"] == "Europe/Berlin"
+
+
+def test_other_systems_register_and_read_people(stack: Stack, known: Chat):
+    external = f"crm/{known.user}"
+    body = {
+        "email": "ann@example.org",
+        "externalIds": [external],
+        "consents": [{"channel": "email", "source": "import", "at": "2026-01-01T00:00:00Z"}],
+        "preferences": {"locale": "de-DE"},
+    }
+    made = stack.api("PUT", user_path(known), body)
+    assert made["email"] == "a…@example.org"
+    found = stack.api("GET", "users/" + quote(f"external:{external}", safe=""))
+    assert {"id", "aliases", "conversations", "consents"} <= set(found)
+    assert found["id"] == made["id"] == stack.api("GET", f"users/{made['id']}")["id"]
+    assert found["preferences"]["locale"] == "de-DE"
+    sent = stack.api(
+        "POST", "notifications", {"to": {"externalId": external}, "category": "orders", "text": "by your number"}
+    )
+    assert ended(stack, sent["id"])["status"] == "delivered"
+    known.wait_text("by your number")
+    assert made["id"] in all_users(stack)
+    with pytest.raises(HttpError) as caught:
+        stack.api("PUT", user_path(known), {"phone": "12"})
+    assert (caught.value.status, '"field":"phone"' in caught.value.body) == (400, True)
+
+
+def all_users(stack: Stack) -> list[str]:
+    found, token = [], ""
+    while token is not None:
+        page = stack.api("GET", f"users?top=5&continuation={quote(token)}")
+        found += [entry["id"] for entry in page["users"]]
+        token = page["continuation"]
+    return found
+
+
+def test_the_erased_hear_nothing_until_they_write_again(stack: Stack, known: Chat):
+    identity = stack.api("GET", user_path(known))["id"]
+    waits = notify(stack, known, text="for somebody", notBefore=soon(60))
+    assert stack.api("DELETE", user_path(known)) is None
+    assert ended(stack, waits)["status"] == "suppressed"
+    for path in (user_path(known), f"users/{identity}"):
+        with pytest.raises(HttpError) as caught:
+            stack.api("GET", path)
+        assert caught.value.status == 404
+    to = {"to": {"userId": identity}, "category": "orders", "text": "to nobody", "priority": "critical"}
+    gone = ended(stack, stack.api("POST", "notifications", to)["id"])
+    assert (gone["status"], gone["reason"]) == ("suppressed", "erased")
+    assert identity not in all_users(stack)
+    known.ask("hello", "Hello", "**1**")
+    assert ended(stack, notify(stack, known, text="welcome back"))["status"] == "delivered"
+    assert told(known, "to nobody") == 0
