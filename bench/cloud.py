@@ -162,6 +162,20 @@ class Cloud:
         call("POST", f"{base}/conversations/{conversation}/activities", activity, own)
         return conversation
 
+    def introduce_to(self, host: int, user: str, conversation: str) -> None:
+        """Let a user write to another host than the channel's own, which keeps its own people."""
+        activity = {
+            "type": "message",
+            "id": f"{conversation}|introduction",
+            "channelId": "directline",
+            "serviceUrl": self.channel,
+            "conversation": {"id": conversation},
+            "from": {"id": user},
+            "recipient": {"id": "bot"},
+            "text": "hello",
+        }
+        call("POST", f"{self.hosts[host]}/api/messages", activity)
+
 
 def _free_ports(count: int) -> list[int]:
     probes = [socket.socket() for _ in range(count)]
