@@ -39,6 +39,8 @@ class Bot:
             await self._session.close()
             await self._runner.cleanup()
             self._runner = None
+            # Cut connections are closed in the loop's next rounds.
+            await asyncio.sleep(0.02)
 
     async def _messages(self, request):
         activity = await request.json()

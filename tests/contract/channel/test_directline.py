@@ -248,6 +248,7 @@ async def test_a_failing_bot_is_502_and_nothing_is_echoed(channel, bot, status):
 
 async def test_a_bot_that_is_down_is_502(channel, bot):
     conversation, token, _ = await channel.open()
+    await bot.heard("conversationUpdate")
     await bot.stop()
     answer = await channel.say(conversation, token, "hi")
     assert (answer.status, answer.code) == (502, "BotError")
