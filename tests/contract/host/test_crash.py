@@ -70,9 +70,10 @@ def test_sigterm_ends_within_five_seconds_and_the_rest_is_done_later(hosts: list
 
 
 def test_a_second_host_on_the_same_state_is_refused(hosts: list[Host], tmp_path: Path) -> None:
-    first = Host(APPS / "patterns", tmp_path / "state").start()
-    second = Host(APPS / "patterns", tmp_path / "state").start(wait=False)
+    first, second = (Host(APPS / "patterns", tmp_path / "state") for _ in range(2))
     hosts += [first, second]
+    first.start()
+    second.start(wait=False)
     assert second.process is not None
     assert second.process.wait(20) == 1
     assert "in use by another host" in second.log_text()
@@ -80,19 +81,20 @@ def test_a_second_host_on_the_same_state_is_refused(hosts: list[Host], tmp_path:
 
 
 def test_a_second_host_beside_the_first(hosts: list[Host], tmp_path: Path) -> None:
-    first = Host(APPS / "patterns", tmp_path / "one").start()
-    second = Host(APPS / "doors", tmp_path / "two").start()
+    first, second = Host(APPS / "patterns", tmp_path / "one"), Host(APPS / "doors", tmp_path / "two")
     hosts += [first, second]
+    first.start()
+    second.start()
     assert first.wait_for(first.start_instance("greet_cities"))["runtimeStatus"] == "Completed"
     assert second.call("GET", "/api/items/5").status == 200
 
 
 def test_a_taken_port_is_exit_code_two(hosts: list[Host], tmp_path: Path) -> None:
-    first = Host(APPS / "doors", tmp_path / "one").start()
-    second = Host(APPS / "doors", tmp_path / "two")
+    first, second = Host(APPS / "doors", tmp_path / "one"), Host(APPS / "doors", tmp_path / "two")
+    hosts += [first, second]
+    first.start()
     second.port = first.port
     second.start(wait=False)
-    hosts += [first, second]
     assert second.process is not None
     assert second.process.wait(20) == 2
     assert "--port" in second.log_text()
