@@ -19,6 +19,9 @@ from local.host.playback import HTTP_ACTIVITY, UnknownNameError
 from local.host.records import Task
 from local.host.services import Services
 
+FIRST_THREADS = 2
+BUSY_ENOUGH = 20
+"""Activities done since the last look: so many that more threads would not help."""
 Post = Callable[[Task, str], None]
 """Takes a finished activity and the event that tells its instance; called from any thread."""
 
@@ -40,6 +43,7 @@ class ActivityWorkers:
         self._waiting: deque[Task] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._unfinished = 0
+        self._done = 0
 
     def submit(self, task: Task) -> None:
         """Start an activity, or queue it. From any thread; returns at once."""
@@ -66,10 +70,24 @@ class ActivityWorkers:
     def _submit_sync(self, task: Task, function: Function) -> None:
         self._queue.put((task, function))
         with self._lock:
-            if self._idle < self._queue.qsize() and len(self._threads) < self._limit:
-                thread = threading.Thread(target=self._work, name=f"activity-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            if len(self._threads) < min(FIRST_THREADS, self._limit) and self._idle < self._queue.qsize():
+                self._add_thread()
+
+    def grow(self) -> None:
+        """Called now and then: more threads while activities wait behind ones that take long.
+
+        Short ones are done fastest by few threads, which then do not fight for the interpreter.
+        """
+        with self._lock:
+            done, self._done = self._done, 0
+            if done <= BUSY_ENOUGH:
+                for _ in range(min(self._queue.qsize() - self._idle, self._limit - len(self._threads))):
+                    self._add_thread()
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"activity-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _work(self) -> None:
         while True:
@@ -101,6 +119,7 @@ class ActivityWorkers:
         self._post(task, event)
         with self._lock:
             self._unfinished -= 1
+            self._done += 1
 
     # -- async
 

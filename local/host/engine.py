@@ -98,6 +98,8 @@ class Engine:
 
     def relieve(self) -> None:
         """Called now and then: add a thread when all are stuck in the app's code while others wait."""
+        if self.workers is not None:
+            self.workers.grow()
         with self._changed:
             stuck = [s for s in self._busy.values() if time.monotonic() - s > STUCK_SECONDS]
             if self._ready and len(stuck) >= len(self._threads) and len(self._threads) < self._limit:

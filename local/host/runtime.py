@@ -40,7 +40,7 @@ from local.host.timer_triggers import TimerTriggers
 from local.host.turns import Orchestrations
 
 STOP_SECONDS = 2.0
-FLUSH_SECONDS = 0.1
+FLUSH_SECONDS = 0.05
 
 
 class Runtime:
