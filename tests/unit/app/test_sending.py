@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from ringback.channels.address import Address
+from ringback.channels.port import Outcome, Reaction, SendResult
+from ringback.delivery import sending as module
+from ringback.delivery.ledger import Ledger
+from ringback.delivery.notification import Notification, SendOrder, Stop
+from ringback.delivery.sending import Sending
+from ringback.delivery.throttle import ThrottledError
+from ringback.errors import ConfigurationError
+from ringback.tables.dead_letters import DeadLetterTable
+from ringback.templates.library import Templates
+from tests.unit.app.test_reference import make_reference
+
+CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "**Parcel** 7"}]}
+
+
+class Channel:
+    """Answers what it was told, in that order; the last one stays."""
+
+    def __init__(self) -> None:
+        self.answers = [SendResult(outcome=Outcome.DELIVERED, activity_id="a1")]
+        self.sent = []
+
+    async def send(self, recipient, payload, *, once=None):
+        self.sent.append((recipient, payload, once))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class People:
+    def __init__(self) -> None:
+        self.known = {"c": make_reference(locale="de-DE"), "p": Address(kind="sms", value="+491512345678")}
+
+    async def get(self, user, stop):
+        return self.known.get(stop.reference)
+
+
+class Pace:
+    full: float | None = None
+    lates = 0
+
+    async def lease(self, reference):
+        if self.full is not None:
+            raise ThrottledError(self.full)
+        return 0.0
+
+    def late(self, deadline):
+        self.lates -= 1
+        return self.lates >= 0
+
+
+class Bench:
+    def __init__(self, tables) -> None:
+        self.ledger, self.letters = Ledger(tables), DeadLetterTable(tables)
+        self.channel, self.pace, self.people = Channel(), Pace(), People()
+        self.sending = Sending(self.ledger, self.people, self.letters, self.pace, Templates(tables))
+
+    async def send(self, attempt=1, channel="bot", reference="c", last=True, **fields):
+        values = {"content": {"text": "hi"}, **fields}
+        notification = Notification(id="d1", user="u", category="orders", **values)
+        stop = Stop(channel=channel, reference=reference)
+        return await self.sending.send(SendOrder(notification=notification, stop=stop, attempt=attempt, last=last))
+
+    async def row(self):
+        return await self.ledger.get("u", "d1")
+
+
+def says(outcome, code=None, **fields):
+    return SendResult(outcome=Outcome(outcome), code=code, **fields)
+
+
+@pytest.fixture
+def bench(tables, monkeypatch) -> Bench:
+    found = Bench(tables)
+    monkeypatch.setattr(module, "sender_of", lambda kind: found.channel)
+    return found
+
+
+async def test_a_message_goes_out_with_its_delivery_id_and_ends_delivered(bench):
+    answer = await bench.send()
+    assert (answer.outcome, answer.activity_id) == ("delivered", "a1")
+    assert bench.channel.sent[0][1] == {"text": "hi", "channelData": {"deliveryId": "d1"}}
+    again = await bench.send(attempt=2)
+    assert (again.outcome, again.state) == ("ended", "delivered")
+    assert len(bench.channel.sent) == 1
+
+
+async def test_too_many_at_this_moment_is_no_try(bench):
+    bench.pace.full = 3.0
+    answer = await bench.send()
+    assert (answer.outcome, answer.retry_after) == ("throttled", 3.0)
+    assert await bench.row() is None
+    assert bench.channel.sent == []
+
+
+async def test_a_lease_that_ran_out_while_the_ledger_was_written_is_taken_anew(bench):
+    bench.pace.lates = 2
+    assert (await bench.send()).outcome == "delivered"
+    assert bench.pace.lates < 0
+
+
+async def test_a_missing_setting_claims_nothing(bench, monkeypatch):
+    def broken(kind):
+        raise ConfigurationError("SMS_FROM is missing")
+
+    monkeypatch.setattr(module, "sender_of", broken)
+    answer = await bench.send(channel="sms", reference="p")
+    assert (answer.outcome, answer.code, answer.retry_after) == ("retry", "NotConfigured", 60.0)
+    assert await bench.row() is None
+
+
+async def test_a_permanent_answer_is_a_dead_letter_only_by_the_last_way(bench):
+    blocked = says("permanent", "ConversationBlockedByUser", reaction=Reaction.UNTIL_USER_WRITES)
+    bench.channel.answers = [blocked]
+    answer = await bench.send(last=False)
+    assert (answer.outcome, answer.reaction) == ("permanent", "until-user-writes")
+    assert ((await bench.row()).state, await bench.letters.page(size=5)) == ("pending", [])
+    bench.channel.answers = [says("permanent", "NoNumber")]
+    await bench.send(attempt=2, channel="sms", reference="p")
+    [letter] = await bench.letters.page(size=5)
+    assert (letter.delivery, letter.code, letter.channel, letter.tries) == ("d1", "NoNumber", "sms", 2)
+
+
+async def test_a_process_that_died_between_row_and_letter_leaves_the_letter_to_the_next_try(bench):
+    row = await bench.ledger.find(Notification(id="d1", user="u", category="x", content={}), now())
+    row = await bench.ledger.claim(row, Stop(channel="bot", reference="c"), now())
+    await bench.ledger.complete(row, says("permanent", "Forbidden"), now())
+    assert await bench.letters.page(size=5) == []
+    for _ in range(2):
+        assert (await bench.send()).state == "failed"
+    assert [letter.code for letter in await bench.letters.page(size=5)] == ["Forbidden"]
+
+
+async def test_an_address_that_is_gone_is_permanent(bench):
+    answer = await bench.send(reference="unknown")
+    assert (answer.outcome, answer.code) == ("permanent", "UnknownConversation")
+
+
+async def test_an_error_worth_one_retry_gets_one_after_each_start_anew(bench):
+    bench.channel.answers = [
+        says("retry", "TooManyRequests"),
+        says("retry", "ServiceError", retries=1),
+        says("retry", "TooManyRequests", retry_after=2.0),
+        says("retry", "ServiceError", retries=1),
+    ]
+    outcomes = [(await bench.send(attempt=number)).outcome for number in range(1, 5)]
+    assert outcomes == ["retry", "retry", "retry", "permanent"]
+
+
+async def test_a_key_stays_while_nobody_knows_what_became_of_the_message(bench):
+    bench.channel.answers = [
+        says("ambiguous", "NoAnswer"),
+        says("ambiguous", "NoAnswer"),
+        says("retry", "TooManyRequests"),
+        says("delivered"),
+    ]
+    for number in range(1, 5):
+        await bench.send(attempt=number)
+    onces = [once for _, _, once in bench.channel.sent]
+    assert onces[0].key == onces[1].key == onces[2].key != onces[3].key
+    assert [once.repeated for once in onces] == [False, True, True, False]
+    assert onces[0].first_sent == onces[2].first_sent < onces[3].first_sent
+
+
+async def test_other_channels_get_plain_words(bench):
+    content = {
+        "text": "Look at **this**",
+        "summary": "Parcel",
+        "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": CARD}],
+    }
+    await bench.send(channel="sms", reference="p", content=content)
+    payload = bench.channel.sent[0][1]
+    assert payload["text"] == "Look at this\n\nParcel 7"
+    assert payload["subject"] == "Parcel"
+    assert "channelData" not in payload
+
+
+async def test_a_template_that_is_gone_by_then_fails_with_its_reason(bench):
+    use = {"$template": {"name": "no-such-template", "data": {}, "locale": None, "link": None}}
+    answer = await bench.send(content=use)
+    assert (answer.outcome, answer.code) == ("permanent", "TemplateFailed")
+    assert "no-such-template" in answer.detail
+
+
+def now():
+    return datetime.now(timezone.utc)
