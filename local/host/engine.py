@@ -241,7 +241,7 @@ class Engine:
                 batch.messages.append((task.instance, task.execution, event))
         begun = time.monotonic()
         for number, instance_id in enumerate(taken):
-            if time.monotonic() - begun > BATCH_SECONDS:
+            if number and time.monotonic() - begun > BATCH_SECONDS:
                 self._give_back(taken[number:], messages, batch)
                 break
             used = self._turn(instance_id, heads.get(instance_id), messages.get(instance_id, []), batch, woken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import sys
@@ -43,16 +44,14 @@ class Log:
     def flush(self) -> None:
         with self._lock:
             lines, self._lines = self._lines, []
-            if not lines:
-                return
             text = "".join(lines)
-            try:
-                self._stream.write(text)
+            with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+                try:
+                    self._stream.write(text)
+                except UnicodeEncodeError:
+                    self._stream.write(text.encode("ascii", "backslashreplace").decode())
+                # Also for what the app prints.
                 self._stream.flush()
-            except UnicodeEncodeError:
-                self._stream.write(text.encode("ascii", "backslashreplace").decode())
-            except (OSError, ValueError):  # nobody reads any more
-                return
 
     # -- functions
 

@@ -465,3 +465,33 @@ def test_after_a_kill_everything_goes_on(worlds) -> None:
     again.pass_time(60)
     assert (again.output("c"), again.output("n")) == (3, 2)
     assert again.get("s").status is Status.COMPLETED
+
+
+def test_a_batch_that_takes_long_gives_the_rest_back(world: World, monkeypatch) -> None:
+    from local.host import engine
+
+    monkeypatch.setattr(engine, "BATCH_SECONDS", -1)
+    for number in range(5):
+        world.start("chain", f"i{number}", 2)
+    world.settle()
+    assert [world.output(f"i{n}") for n in range(5)] == [2] * 5
+
+
+def test_a_turn_that_breaks_inside_the_host_spoils_no_other(world: World, monkeypatch) -> None:
+    run = world.orchestrations._run
+
+    def broken(kept, messages):
+        if kept.instance.id == "bad":
+            raise RuntimeError("a bug of ours")
+        return run(kept, messages)
+
+    monkeypatch.setattr(world.orchestrations, "_run", broken)
+    for name in ("a", "bad", "b"):
+        world.start("chain", name, 1)
+    world.settle()
+    assert (world.output("a"), world.output("b")) == (1, 1)
+    assert any("the turn of bad broke inside the host" in line for line in world.log.said)
+    monkeypatch.undo()
+    world.engine.wake(["bad"])
+    world.settle()
+    assert world.output("bad") == 1
