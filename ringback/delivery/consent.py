@@ -20,7 +20,7 @@ EVERY = "*"
 OPERATIONS = "operations"
 BOT = "bot"
 SOURCES = ("wrote", "chat", "api", "import")
-SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?")
+SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 # A person's state is read and written whole at every question.
 MAX_CATEGORIES = 100
 MAX_CONSENTS = 100
@@ -131,4 +131,4 @@ def _latest(choices: Choices, category: str) -> Choice | None:
 
 
 def _gives_way(known: Choice, general: Choice) -> bool:
-    return known.at <= general.at and (general.out or known.out)
+    return (known.at, known.out) <= (general.at, general.out) and (general.out or known.out)

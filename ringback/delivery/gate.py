@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from ringback.delivery.consent import BOT, EVERY, OPERATIONS, checked_category, consented, is_out
+from ringback.delivery.consent import BOT, EVERY, OPERATIONS, SLUG, consented, is_out
 from ringback.delivery.limits import Rate, take
 from ringback.delivery.notification import GateAnswer, GateQuestion, Stop
 from ringback.delivery.person import DOUBTED, UserState, asked_about
@@ -30,10 +30,11 @@ CHANNELS_WORD = ("blocked", "not-installed", "gone")
 
 def gate(state: UserState, question: GateQuestion, opt_in: Collection[str] = ()) -> GateAnswer:
     """Decide, and count what may go out; `opt_in` names the categories that need a person's own word."""
-    category = checked_category(question.category)
+    # Doors check categories; one that they would not take now is no reason to hang an orchestration.
+    category = question.category.strip().casefold()
     if state.erased_at is not None:
         return _suppressed("erased: this person asked to be forgotten")
-    if category != OPERATIONS:
+    if category != OPERATIONS and SLUG.fullmatch(category):
         asked_about(state, category)
     if is_out(state.choices, category):
         return _suppressed(f"opted-out: {category}")
