@@ -1,7 +1,7 @@
 """Notifications a second from API call to ledger row on the embedded host, their latency, and what each costs.
 
-Run `python -m bench.deliver [notifications] [users] [callers]`. Host, channel and tables are processes of their own; the
-channel takes everything, and the throttle is off, since it would hold the bot to the 50 a second of Teams.
+Run `python -m bench.deliver [notifications] [users] [callers]`. Host, channel and tables are processes of their own;
+the channel takes everything, and the throttle is off, since it would hold the bot to the 50 a second of Teams.
 """
 
 from __future__ import annotations
