@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.directline import Chat, HttpError, card_of, text_of
+from tests.e2e.directline import Chat, HttpError, card_of, request, text_of
 from tests.e2e.stack import Stack
 
 FINAL = {"delivered", "failed", "suppressed", "ambiguous", "cancelled"}
@@ -178,3 +179,21 @@ def test_the_erased_hear_nothing_until_they_write_again(stack: Stack, known: Cha
     known.ask("hello", "Hello", "**1**")
     assert ended(stack, notify(stack, known, text="welcome back"))["status"] == "delivered"
     assert told(known, "to nobody") == 0
+
+
+def test_a_number_is_reached_once_there_is_consent(stack: Stack, known: Chat):
+    number = f"+4915123{time.time_ns() % 1_000_000:06}"
+    stack.api("PUT", user_path(known), {"phone": number})
+    refused = ended(stack, notify(stack, known, text="by text", channels=["sms"]))
+    assert (refused["status"], refused["reason"]) == ("suppressed", "no-consent")
+    known.ask("settings", "You get all messages")
+    known.post(value={"action": "settings", "all": "true", "channel:sms": "true"})
+    known.wait_text("Saved.")
+    sent = ended(stack, notify(stack, known, text="by text", channels=["sms"]))
+    assert (sent["status"], sent["channel"]) == ("delivered", "sms")
+    shown = request("GET", f"{stack.outbox}/outbox")
+    assert number in json.dumps(shown)
+    assert "by text" in json.dumps(shown)
+    assert told(known, "by text") == 0
+    consents = stack.api("GET", user_path(known))["consents"]
+    assert [(given["channel"], given["source"]) for given in consents] == [("bot", "wrote"), ("sms", "chat")]
