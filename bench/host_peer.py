@@ -75,13 +75,9 @@ class Peer:
         names = [EntityInstanceId("counter", f"{keys}-{n % keys}") for n in range(count)]
         for name in names:
             self.client.signal_entity(name, "add", 1)
-        while sum(self._state(name) for name in names[:keys]) < count:
+        while sum(found.get_state(int) or 0 for found in self.client.get_all_entities()) < count:
             time.sleep(0.005)
         return time.perf_counter() - begun
-
-    def _state(self, name: EntityInstanceId) -> int:
-        found = self.client.get_entity(name)
-        return 0 if found is None else found.get_state(int) or 0
 
 
 def measure(name: str, loads: Loads) -> float:

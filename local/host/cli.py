@@ -19,8 +19,8 @@ from local.host.settings import SettingsError
 from local.host.timer_triggers import ScheduleError
 from local.lifetime import end_with_parent
 
-# The loop and the app's threads get the interpreter within a millisecond, whatever CPU-bound code runs beside them.
-SWITCH_SECONDS = 0.001
+# Among twenty CPU-bound threads the loop waits twenty turns for the interpreter, several times a request.
+SWITCH_SECONDS = 0.0005
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -81,9 +81,9 @@ class TestClock:
         quiet = 0
         while loop.time() < end:
             quiet = quiet + 1 if all(self._at_rest(f) for f in self.followers) else 0
-            if quiet > 2:
+            if quiet > 1:
                 return True
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0 if quiet else 0.0005)
         return False
 
     def _at_rest(self, follower: Paced) -> bool:

@@ -104,10 +104,10 @@ def test_the_clock_moves_over_days_in_milliseconds(hosts: list[Host], tmp_path: 
 def test_the_clock_stays_where_it_is_without_being_moved_and_over_a_restart(hosts: list[Host], tmp_path: Path) -> None:
     host = Host(Path(__file__).parent / "apps" / "calendar", tmp_path / "state", "--test-clock").start()
     hosts.append(host)
-    now = host.call("POST", "/admin/clock", {"now": "2040-01-01T00:00:00Z"}).json["now"]
+    now = host.call("POST", "/admin/clock", {"now": "2028-01-01T00:00:00Z"}).json["now"]
     time.sleep(0.05)
     assert host.call("GET", "/admin/clock").json["now"] == now
-    assert host.call("POST", "/admin/clock", {"now": "2030-01-01T00:00:00Z"}).status == 400
+    assert host.call("POST", "/admin/clock", {"now": "2027-01-01T00:00:00Z"}).status == 400
     assert host.call("POST", "/admin/clock", {"advance": -1}).status == 400
     assert host.call("POST", "/admin/clock", {}).status == 400
     host.kill()

