@@ -69,7 +69,7 @@ class DeliveryDesk:
             return await self._again(msgspec.structs.replace(notification, user=seen.user), now)
         row = _opening(notification, now)
         await self.ledger.open(row)
-        await self._start(row)
+        await self._start(row, fresh=True)
         return row
 
     async def seen(self, notification_id: str, body: str) -> LedgerRow | None:
@@ -157,9 +157,10 @@ class DeliveryDesk:
             await self._start(row)
         return row
 
-    async def _start(self, row: LedgerRow) -> None:
+    async def _start(self, row: LedgerRow, *, fresh: bool = False) -> None:
         """Start the row's round unless it runs, then take it off the list."""
-        await self._engine.start(DELIVER, instance_of(row.id, row.round), msgspec.to_builtins(row.notification))
+        instance, payload = instance_of(row.id, row.round), msgspec.to_builtins(row.notification)
+        await self._engine.start(DELIVER, instance, payload, fresh=fresh)
         await self.index.unlist(row.id)
 
 

@@ -37,8 +37,8 @@ class InstanceStatus(msgspec.Struct, frozen=True):
 class DurableEngine(Protocol):
     """The three verbs of the durable client that the desk needs."""
 
-    async def start(self, orchestrator: str, instance_id: str, payload: Any) -> None:
-        """Start an instance; one that runs already counts as started."""
+    async def start(self, orchestrator: str, instance_id: str, payload: Any, *, fresh: bool = False) -> None:
+        """Start an instance; one that runs already counts as started. `fresh`: nobody has used its id before."""
 
     async def status(self, instance_id: str) -> InstanceStatus | None:
         """The state of an instance, or None when there is none."""

@@ -17,9 +17,12 @@ class DurableClientEngine:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    async def start(self, orchestrator: str, instance_id: str, payload: Any) -> None:
-        """Start an instance unless there is one: a start under a finished id would replace it."""
-        if await self.status(instance_id) is not None:
+    async def start(self, orchestrator: str, instance_id: str, payload: Any, *, fresh: bool = False) -> None:
+        """Start an instance unless there is one: a start under a finished id would replace it.
+
+        `fresh` says that the id was made just now, and saves the question.
+        """
+        if not fresh and await self.status(instance_id) is not None:
             return
         try:
             await self._client.start_new(orchestrator, instance_id=instance_id, client_input=payload)

@@ -240,6 +240,44 @@ def test_a_500_is_tried_once_more_and_no_more(stack: Stack, known: Chat):
     request("DELETE", f"{stack.channel}/admin/faults/{rule}")
 
 
+def test_what_one_channel_refuses_goes_by_the_next(stack: Stack, known: Chat):
+    phone = {"phone": "+12015550123", "consents": [{"channel": "sms", "source": "import", "at": soon(-60)}]}
+    stack.api("PUT", f"users/directline%3A{known.user}", phone)
+    rule = fault(stack, known, "403")
+    words = f"either way {known.user}"
+    view = ended(stack, notify(stack, known, text=f"**{words}**")["id"])
+    request("DELETE", f"{stack.channel}/admin/faults/{rule}")
+    assert (view["status"], view["channel"]) == ("delivered", "sms")
+    assert [(attempt["channel"], attempt["code"]) for attempt in view["attempts"]] == [
+        ("bot", "Forbidden"),
+        ("sms", None),
+    ]
+    assert words in str(request("GET", f"{stack.outbox}/outbox"))
+    only = ended(stack, notify(stack, known, text="by text message alone", channels=["sms"])["id"])
+    assert (only["status"], only["channel"]) == ("delivered", "sms")
+    nowhere = ended(stack, notify(stack, known, text="nowhere", channels=["email"])["id"])
+    assert (nowhere["status"], nowhere["reason"]) == ("suppressed", "no-channel")
+
+
+def test_a_template_is_rendered_and_its_data_checked(stack: Stack, known: Chat):
+    data = {"text": "Water the plants"}
+    sent = notify(stack, known, template="reminder", data=data, link="https://shop.example/9")
+    assert ended(stack, sent["id"])["status"] == "delivered"
+    shown = known.wait(lambda activity: data["text"] in text_of(activity) + card_of(activity))
+    assert "https://shop.example/9" in text_of(shown) + card_of(shown)
+    with pytest.raises(HttpError) as caught:
+        notify(stack, known, template="reminder", data={})
+    assert caught.value.status == 400
+    assert '"field":"data' in caught.value.body
+
+
+def test_what_cannot_go_out_in_time_is_suppressed(stack: Stack, known: Chat):
+    rule = fault(stack, known, "429-retry-after", retryAfter=30)
+    view = ended(stack, notify(stack, known, text="stale news", expiresAt=soon(10))["id"])
+    request("DELETE", f"{stack.channel}/admin/faults/{rule}")
+    assert (view["status"], view["reason"], view["tries"]) == ("suppressed", "expired", 1)
+
+
 @pytest.mark.parametrize(
     ("change", "status", "field"),
     [

@@ -67,7 +67,7 @@ class Engine:
         self.events: list[tuple[str, str, Any]] = []
         self.broken = False
 
-    async def start(self, orchestrator: str, instance_id: str, payload: Any) -> None:
+    async def start(self, orchestrator: str, instance_id: str, payload: Any, *, fresh: bool = False) -> None:
         if self.broken:
             raise ConnectionError("the engine is gone")
         if instance_id in self.instances:
