@@ -57,7 +57,7 @@ async def post_notification(req: func.HttpRequest, client: Any) -> func.HttpResp
 @answers_problems
 async def get_notification(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """What became of one."""
-    return answer(shown(await _desk(client).find(req.route_params["id"])))
+    return answer(shown(await _desk(client).look(req.route_params["id"])))
 
 
 @bp.route(route="notifications/{id}", methods=["DELETE"])

@@ -31,6 +31,8 @@ ORPHAN_AGE = timedelta(hours=1)
 # A try in progress ends within this time as a rule.
 SETTLE_SECONDS, SETTLE_STEP = 3.0, 0.1
 WRITES = 5
+ENDED = {"Completed", "Failed", "Terminated", "Canceled"}
+STOPPED = "stopped: its orchestration was ended from outside"
 
 
 def delivery_of(public_id: str) -> str:
@@ -88,6 +90,21 @@ class DeliveryDesk:
             row = await self.ledger.get(owner_of(notification_id), notification_id)
         if row is None:
             raise NotFoundError(f"There is no notification {notification_id!r}.", field="id")
+        return row
+
+    async def look(self, notification_id: str) -> LedgerRow:
+        """The row; one whose orchestration is gone is started again, or is a dead letter if an operator ended it."""
+        row = await self.find(notification_id)
+        if row.is_final or _now() - (row.created_at or _now()) < START_GRACE:
+            return row
+        status = await self._engine.status(instance_of(row.id, row.round))
+        if status is None:
+            await self._start(row)
+        elif status.runtime in ENDED:
+            # It writes the end before it ends: what is still open now was ended from outside.
+            row = await self.ledger.close(row.notification, "failed", STOPPED, _now())
+            if row.state == "failed":
+                await self.letters.put(dead_letter(row))
         return row
 
     async def settled(self, notification_id: str) -> LedgerRow:

@@ -114,6 +114,25 @@ async def test_one_that_cannot_be_recovered_is_counted_and_logged(desk, engine, 
     assert "notify-n1" in caplog.text
 
 
+@pytest.mark.parametrize("runtime", ["Terminated", "Failed", None])
+async def test_what_was_ended_from_outside_is_found_when_somebody_looks(desk, engine, monkeypatch, runtime):
+    await desk.submit(notification(), "body")
+    assert (await desk.look("n1")).state == "pending"
+    monkeypatch.setattr("ringback.delivery.desk.START_GRACE", NONE)
+    assert (await desk.look("n1")).state == "pending"
+    if runtime is None:
+        del engine.instances["notify-n1"]
+        assert (await desk.look("n1")).state == "pending"
+        assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n1"]
+        return
+    engine.show("notify-n1", runtime=runtime)
+    row = await desk.look("n1")
+    assert (row.state, row.code) == ("failed", "stopped")
+    assert await desk.redrive(await desk.find("n1"))
+    assert engine.started[-1][1] == "notify-n1-r1"
+    assert (await desk.look("n1")).state == "pending"
+
+
 async def test_cancelling_writes_the_row_then_wakes_the_waiter(desk, engine):
     later = now() + timedelta(hours=1)
     assert (await desk.submit(notification(not_before=later), "body")).state == "waiting"
