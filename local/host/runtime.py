@@ -83,7 +83,6 @@ class Runtime:
     async def start(self) -> None:
         """Bring everything up. Raises PortTakenError."""
         loop = asyncio.get_running_loop()
-        sdk_patches.install()
         self._engine.workers = ActivityWorkers(self._services, self._outputs, loop, self._engine.post_result)
         self._rpc_base = await self._server.start_rpc()
         await self._server.start(self._options.host, self._options.port)
@@ -163,6 +162,7 @@ class Runtime:
 
 def load_app(options: Options) -> Registry:
     """Import the app, from its own folder. Raises AppLoadError."""
+    sdk_patches.install()
     app_loader.prepare_import_path(options.app)
     os.chdir(options.app)
     return app_loader.load(options.app)

@@ -1,8 +1,13 @@
-"""What is replaced inside azure-functions-durable 1.7, in this process only, because it is slow.
+"""What is replaced inside azure-functions-durable 1.7, in this process only.
+
+Because it is slow:
 
 `dateutil.parser.parse` on every event's Timestamp is nine tenths of a replay. Times that this host wrote are read by
 `fromisoformat`; anything else still goes to the parser that was there. And every replay makes a new namedtuple class,
 of the same fields each time.
+
+Because it breaks apps: 1.7.0 hands a second argument to the client's constructor, and an app that has wrapped that of
+earlier versions takes one.
 """
 
 from __future__ import annotations
@@ -10,12 +15,14 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 # By name: the package re-exports the class of that name over the module.
 EVENT_MODULE = "azure.durable_functions.models.history.HistoryEvent"
 EXECUTOR_MODULE = "azure.durable_functions.models.TaskOrchestrationExecutor"
+DECORATORS_MODULE = "azure.durable_functions.decorators.durable_app"
 STAMP_LENGTH = len("2025-01-01T10:00:00.123456Z")
 
 
@@ -26,6 +33,20 @@ def install() -> None:
         events.dt_parse = _fast(events.dt_parse)
         executor: Any = importlib.import_module(EXECUTOR_MODULE)
         executor.namedtuple = functools.cache(executor.namedtuple)
+        blueprint: Any = importlib.import_module(DECORATORS_MODULE).Blueprint
+        blueprint._add_rich_client = _tolerant(blueprint._add_rich_client)  # noqa: SLF001 - the one place of it
+
+
+def _tolerant(add_rich_client: Callable[..., Any]) -> Callable[..., Any]:
+    def add(self: Any, builder: Any, parameter: str, make: Callable[..., Any]) -> Any:
+        def client(starter: str, invocation_id: str | None = None) -> Any:
+            # Looked at for each call: an app may put its own constructor there at any time.
+            takes_both = len(inspect.signature(make).parameters) > 1
+            return make(starter, invocation_id) if takes_both else make(starter)
+
+        return add_rich_client(self, builder, parameter, client)
+
+    return add
 
 
 def _fast(slow: Callable[..., Any]) -> Callable[..., Any]:
