@@ -29,13 +29,14 @@ PEER = ROOT / ".local" / "npm" / "node_modules" / "offline-directline" / "dist" 
 SECRET = "bench-secret"
 SAMPLE_SECONDS = 5.0
 GRACE_SECONDS = 10.0
+BOT_CONNECTIONS = 100
 POLLERS = 10
 POLL_SECONDS = 5.0
 
 
 async def echo_bot(port: int) -> None:
     """Answers every message through the connector before its turn ends."""
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=BOT_CONNECTIONS))
 
     async def messages(request: web.Request) -> web.Response:
         activity = await request.json()
@@ -102,7 +103,8 @@ class Load:
 
 async def streaming(port: int, pid: int, arguments: argparse.Namespace) -> bool:
     """An open loop at `rate` messages a second over all conversations; prints the figures, tells if all is well."""
-    connector = aiohttp.TCPConnector(limit=0)
+    # A socket and one request under way for each conversation, as their clients would have.
+    connector = aiohttp.TCPConnector(limit=2 * arguments.conversations)
     async with aiohttp.ClientSession(connector=connector) as session:
         load = Load(f"http://127.0.0.1:{port}/v3/directline", session)
         conversations, listeners = await _open(load, arguments.conversations)

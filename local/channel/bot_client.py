@@ -15,6 +15,8 @@ from local.channel.errors import BotUnreachableError, ChannelError, bot_error, b
 from local.channel.wire_log import Outcome, WireLog
 
 TURN_SECONDS = 15.0
+# More wait their turn, within their 15 seconds: a bot that falls behind is not buried under connections as well.
+CONCURRENT_TURNS = 256
 ANSWER_LIMIT = 4 * 1024 * 1024
 
 
@@ -78,7 +80,7 @@ class BotClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0)
+            connector = aiohttp.TCPConnector(limit=CONCURRENT_TURNS)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=TURN_SECONDS),
