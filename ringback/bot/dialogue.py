@@ -129,7 +129,8 @@ class Dialogue:
             if action in {"approve", "reject"} and isinstance(value.get("event"), str):
                 return await self._decide_event(inbound, target, value["event"], action)
             return await COMMANDS[action](self, inbound, target)
-        return await self._said(inbound, action)
+        # A button of somebody else's card: its word is data, even when it is one of our commands.
+        return messages.message("Thank you, noted.")
 
     async def _start(self, inbound: Inbound, operation: Operation, given: dict[str, Any], number: int = 0) -> Message:
         if operation.takes_file and not given.get("url"):

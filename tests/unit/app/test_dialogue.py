@@ -299,3 +299,11 @@ async def test_where_messages_can_be_changed_the_answer_is_a_progress_card(dialo
     await dialogue.respond(inbound(**event, value={"token": token, "progress": 70}))
     await dialogue.respond(inbound(**event, value={"token": token, "result": 1}))
     assert shown == [(identity, f"**External job** ({identity.split('-')[1][:6]}): 70 %, running: working")]
+
+
+@pytest.mark.parametrize("action", ["view", "dismiss", "cancel", "stop", "external-job"])
+async def test_a_button_of_another_systems_card_commands_nothing(dialogue, engine, action):
+    await say(dialogue, "external-job")
+    message = await say(dialogue, "", value={"action": action, "order": 7}, activity="b1")
+    assert "noted" in message["text"]
+    assert (len(engine.started), engine.events) == (1, [])
