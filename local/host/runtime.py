@@ -29,7 +29,7 @@ from local.host.outputs import Outputs
 from local.host.queue_output import QueueOutput
 from local.host.queue_triggers import QueueSettings, QueueTriggers
 from local.host.reload import Reloader
-from local.host.retry_policy import RetryPolicy
+from local.host.retry_policy import Pauses, RetryPolicy
 from local.host.server import Server
 from local.host.services import Services
 from local.host.settings import HostSettings, load_host_section
@@ -54,6 +54,7 @@ class Runtime:
         self._lock: IO[str] = statelock.lock(options.state)
         self._database = Database(options.state / "host.db")
         self._clock = Clock()
+        self._pauses = Pauses(self._clock)
         self._keys = Keys(self._database, enforced=options.enable_auth)
         self._base = f"http://{'localhost' if options.host == '127.0.0.1' else options.host}:{options.port}"
         self._rpc_base = ""
@@ -139,11 +140,13 @@ class Runtime:
             await self._outputs.deliver(function, returned, outs)
 
         policy = RetryPolicy.of(function)
-        await (once() if policy is None else policy.run(once))
+        await (once() if policy is None else policy.run(once, self._pauses))
 
     def _new_timers(self) -> TimerTriggers:
         functions = self._services.registry.of_kind("timerTrigger")
-        return TimerTriggers(functions, self._database, self._clock, self._log, self.deliver)
+        timers = TimerTriggers(functions, self._database, self._clock, self._log, self.deliver)
+        timers.is_paused = self._pauses.holds
+        return timers
 
     def _new_queue_triggers(self) -> QueueTriggers:
         functions = self._services.registry.of_kind("queueTrigger")
@@ -151,7 +154,7 @@ class Runtime:
 
     def _follow_clock(self) -> None:
         if self._test_clock is not None:
-            self._test_clock.followers = [self._engine, self._timers]
+            self._test_clock.followers = [self._engine, self._timers, self._pauses]
 
     async def _keep_up(self) -> None:
         while True:

@@ -43,6 +43,8 @@ class TestClock:
         if request.method == "POST":
             try:
                 target = self._target(jsontext.loads(await request.text()))
+            except OverflowError:
+                return ApiError(400, "the clock cannot move that far: the last year it knows is 9999").response()
             except (ValueError, SettingsError, TypeError) as error:
                 return ApiError(
                     400, f'give {{"now": time}} or {{"advance": seconds or "d.hh:mm:ss"}}: {error}'

@@ -79,6 +79,8 @@ class TimerTriggers:
 
     def __init__(self, functions: list[Function], database: Database, clock: Clock, log: Log, deliver: Deliver) -> None:
         """Raises ScheduleError."""
+        self.is_paused: Callable[[asyncio.Task[None]], bool] = lambda _: False
+        """Does a function's task wait for its next retry?"""
         self._plans = [(function, Schedule.of(function)) for function in functions]
         self._database = database
         self._clock = clock
@@ -101,8 +103,8 @@ class TimerTriggers:
             moved.set()
 
     def is_idle(self) -> bool:
-        """Do all wait for their next time?"""
-        return len(self._upcoming) == len(self._plans)
+        """Do all wait for their next time, or their next retry?"""
+        return len(self._upcoming) + sum(map(self.is_paused, self._tasks)) == len(self._plans)
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -101,6 +101,27 @@ def test_the_clock_moves_over_days_in_milliseconds(hosts: list[Host], tmp_path: 
     assert host.call("GET", "/api/mornings").json == mornings + 5
 
 
+def test_retries_of_a_timer_follow_the_clock(hosts: list[Host], tmp_path: Path) -> None:
+    host = Host(APPS / "calendar", tmp_path / "state", "--test-clock").start()
+    hosts.append(host)
+    host.call("POST", "/admin/clock", {"now": "2031-01-01T00:00:00Z"})
+    before = host.call("GET", "/api/evenings").json
+    begun = time.monotonic()
+    moved = host.call("POST", "/admin/clock", {"advance": "11.00:00:00"}).json
+    assert time.monotonic() - begun < 10
+    assert moved == {"now": "2031-01-12T00:00:00.000000Z", "settled": True}
+    assert host.call("GET", "/api/evenings").json == before + 3 * 11
+
+
+def test_the_clock_cannot_leave_the_calendar(hosts: list[Host], tmp_path: Path) -> None:
+    host = Host(APPS / "calendar", tmp_path / "state", "--test-clock").start()
+    hosts.append(host)
+    for advance in (1e300, 1e12, "999999999.00:00:00", "9999999999.00:00:00"):
+        answer = host.call("POST", "/admin/clock", {"advance": advance})
+        assert answer.status == 400
+        assert "9999" in answer.text
+
+
 def test_the_clock_stays_where_it_is_without_being_moved_and_over_a_restart(hosts: list[Host], tmp_path: Path) -> None:
     host = Host(Path(__file__).parent / "apps" / "calendar", tmp_path / "state", "--test-clock").start()
     hosts.append(host)

@@ -14,12 +14,13 @@ from multidict import CIMultiDict
 
 from local.host import call_http, failures, jsontext, queue_output, sdk_patches, storage_queues, trigger_data, versions
 from local.host.client_binding import ClientUrls
+from local.host.clock import Clock
 from local.host.functions import Binding, Function, FunctionDefinitionError, Registry, describe
 from local.host.http_errors import ApiError, parsed_json
 from local.host.invocation import RetryContext
 from local.host.log import Log
 from local.host.playback import UnknownNameError, entity_instance_id, reply_name
-from local.host.retry_policy import RetryPolicy
+from local.host.retry_policy import Pauses, RetryPolicy
 from local.host.timer_triggers import Schedule, ScheduleError
 
 
@@ -160,9 +161,32 @@ async def test_a_function_is_retried_as_its_policy_says(fails: int, attempts: in
             raise ValueError
 
     policy = RetryPolicy(2, 0, 0, growing=False)
-    (outcome,) = await asyncio.gather(policy.run(call), return_exceptions=True)
+    (outcome,) = await asyncio.gather(policy.run(call, Pauses(Clock())), return_exceptions=True)
     assert (outcome is None) is succeeds
     assert [(r.retry_count, r.max_retry_count) for r in seen] == [(n, 2) for n in range(attempts)]
+
+
+async def test_a_retry_waits_for_the_clock_that_stands_still() -> None:
+    clock = Clock()
+    clock.freeze(clock.micros())
+    pauses = Pauses(clock)
+    task = asyncio.ensure_future(pauses.wait(20))
+    await asyncio.sleep(0)
+    assert pauses.holds(task)
+    due = pauses.next_due()
+    assert due == clock.micros() + 20_000_000
+    clock.freeze(due - 1)
+    pauses.clock_moved()
+    await asyncio.sleep(0)
+    assert not task.done()
+    clock.freeze(due)
+    pauses.clock_moved()
+    await asyncio.wait_for(task, 1)
+    assert pauses.next_due() is None
+
+
+def test_an_endless_policy_never_overflows() -> None:
+    assert RetryPolicy(-1, 1, 5, growing=True).pause(5000) == 5
 
 
 @pytest.mark.parametrize(

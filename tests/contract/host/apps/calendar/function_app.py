@@ -8,6 +8,7 @@ import azure.functions as func
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 MORNINGS = []
+EVENINGS = []
 
 
 @app.orchestration_trigger(context_name="context")
@@ -28,6 +29,18 @@ def note(number):
 @app.timer_trigger(arg_name="timer", schedule="0 0 7 * * *")
 def morning(timer: func.TimerRequest) -> None:
     MORNINGS.append(1)
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 19 * * *")
+@app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:20")
+def evening(timer: func.TimerRequest) -> None:
+    EVENINGS.append(1)
+    raise RuntimeError("each evening fails")
+
+
+@app.route(route="evenings")
+def evenings(req: func.HttpRequest) -> str:
+    return json.dumps(len(EVENINGS))
 
 
 @app.route(route="mornings")
