@@ -219,6 +219,7 @@ class Engine:
                 messages=[(task.instance, task.execution, event) for task, event in results],
             )
         )
+        self.wake(task.instance for task, _ in results if task.instance not in taken)
         for instance_id in taken:
             try:
                 self._run_batch([instance_id], [])
@@ -234,11 +235,13 @@ class Engine:
         batch, woken = Batch(finished_tasks=[task.id for task, _ in results]), Woken()
         heads, messages = self._store.waiting_for(taken) if taken else ({}, {})
         here = set(taken)
+        elsewhere: list[str] = []
         for task, event in results:
             if task.instance in heads:
                 messages.setdefault(task.instance, []).append(Message(0, task.execution, event))
             elif task.instance not in here:
                 batch.messages.append((task.instance, task.execution, event))
+                elsewhere.append(task.instance)
         begun = time.monotonic()
         for number, instance_id in enumerate(taken):
             if number and time.monotonic() - begun > BATCH_SECONDS:
@@ -250,6 +253,8 @@ class Engine:
             batch.messages += [(instance_id, message.execution, message.event) for message in unused]
         if not batch.is_empty:
             woken.instances += self._store.commit(batch)
+        # The other thread may have looked into the inbox for the last time before this was in it.
+        woken.instances += elsewhere
         self._after(woken)
 
     def _give_back(self, untouched: list[str], messages: dict[str, list[Message]], batch: Batch) -> None:
