@@ -249,8 +249,13 @@ class Engine:
                 break
             used = self._turn(instance_id, heads.get(instance_id), messages.get(instance_id, []), batch, woken)
             batch.used_messages += [message.id for message in used if message.id]
-            unused = [message for message in messages.get(instance_id, []) if message not in used and not message.id]
-            batch.messages += [(instance_id, message.execution, message.event) for message in unused]
+            # By identity: comparing each with each would make a long backlog cost its square.
+            gone = {id(message) for message in used}
+            batch.messages += [
+                (instance_id, message.execution, message.event)
+                for message in messages.get(instance_id, [])
+                if not message.id and id(message) not in gone
+            ]
         if not batch.is_empty:
             woken.instances += self._store.commit(batch)
         # The other thread may have looked into the inbox for the last time before this was in it.
