@@ -24,7 +24,9 @@ SCRUBBED = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--chaos", choices=["short", "long"], default="short", help="how much tests/chaos does to the host")
+    parser.addoption(
+        "--chaos", choices=["short", "long"], default="short", help="how much tests/chaos does to the host"
+    )
     parser.addoption("--host", default="", help="run tests/e2e against the bot of this URL instead of `dev.py up`")
 
 

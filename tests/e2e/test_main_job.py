@@ -26,7 +26,7 @@ def test_the_whole_script(stack: Stack, chat: Chat):
     before = time.monotonic()
     chat.upload("sales.csv", data.content)
     started = chat.wait_text("One moment please")
-    assert time.monotonic() - before < 3  # a loose bound: `bench` measures, this only notices a blocked door
+    assert time.monotonic() - before < 8  # a loose bound: `bench` measures, this only notices a blocked door
     result = chat.wait_text("is done", seconds=60)
     text = text_of(result)
     for figure in (str(data.rows), data.mean, data.id_mean, f"{data.top_region} ({data.top_count})"):

@@ -35,8 +35,8 @@ def main() -> int:
 
     up.programs = programs
     up.shutil.which = lambda _name: None
-    supervisor.GRACE_SECONDS = 1.5
-    supervisor._FIRST_GRACE_SECONDS = 1.0
+    supervisor.GRACE_SECONDS = 5.0
+    supervisor._FIRST_GRACE_SECONDS = 4.0
     ports.check_ports.__defaults__ = (0.3,)
     environment.enter = lambda *_: None
     return cli.run(["up", *arguments])

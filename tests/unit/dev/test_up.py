@@ -165,7 +165,7 @@ def test_a_program_that_does_not_end_is_killed(start):
     stack.process.send_signal(signal.SIGTERM)
 
     assert stack.process.wait(20) == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert_gone(stack)
 
 
@@ -177,7 +177,7 @@ def test_a_second_signal_ends_at_once(start):
     stack.process.send_signal(signal.SIGINT)
 
     assert stack.process.wait(20) == 130
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 3.5
     assert_gone(stack)
 
 
