@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from local.host import jsontext
@@ -14,13 +16,39 @@ OUT_OF_PROC_LABEL = "\n\n$OutOfProcData$:"
 HOST_FRAMES = re.compile(r"[/\\]local[/\\]host[/\\]")
 
 
+class AppExitError(Exception):
+    """A function of the app raised what no caller can be handed as it is, such as SystemExit: its own failure alone."""
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(f"the function raised {type(raised).__name__}: {raised}")
+        self.raised = raised
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[None]:
+    """For calls of the app's sync code: whatever it raises comes out as an Exception that a Future can carry too.
+
+    A StopIteration may not go into a Future: whoever waits for that would wait for ever.
+    """
+    try:
+        yield
+    except StopIteration as error:
+        raise AppExitError(error) from error
+    except Exception:
+        raise
+    except BaseException as error:
+        raise AppExitError(error) from error
+
+
 def described(error: BaseException) -> str:
     """`ValueError: boom`, as the Python worker names an exception."""
+    error = error.raised if isinstance(error, AppExitError) else error
     return f"{type(error).__name__}: {error}"
 
 
 def stack_of(error: BaseException) -> str:
     """The traceback from the user's function on, without the host's own frames."""
+    error = error.raised if isinstance(error, AppExitError) else error
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not HOST_FRAMES.search(frame.filename)]
     return "".join(traceback.format_list(own or frames))

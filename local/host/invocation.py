@@ -16,7 +16,7 @@ import azure.functions as func
 from azure.functions.meta import Datum, get_binding_registry
 
 from local.host import ids
-from local.host.failures import told
+from local.host.failures import AppExitError, contained, told
 from local.host.functions import Function
 from local.host.log import Log
 
@@ -119,7 +119,7 @@ class Invoker:
         """Run a sync function in the calling thread, and return what it returns."""
         invocation_id = invocation_id or ids.guid()
         values, _ = self.arguments(function, trigger, invocation_id)
-        with self.logged(function, invocation_id):
+        with self.logged(function, invocation_id), contained():
             return function.call(**values)
 
     async def call(
@@ -134,9 +134,12 @@ class Invoker:
 
     async def _run(self, function: Function, values: dict[str, Any]) -> Any:
         if function.is_async:
-            return await function.call(**values)
+            try:
+                return await function.call(**values)
+            except (SystemExit, KeyboardInterrupt) as error:  # either would end the event loop, and so the host
+                raise AppExitError(error) from error
         context = contextvars.copy_context()
-        call = functools.partial(context.run, functools.partial(function.call, **values))
+        call = functools.partial(context.run, _contained_call, function, values)
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     async def _within_timeout(self, function: Function, running: Any) -> Any:
@@ -149,3 +152,8 @@ class Invoker:
                 f"Timeout value of {self.timeout:g} s was exceeded by function: Functions.{function.name} "
                 f"(functionTimeout in host.json)"
             ) from None
+
+
+def _contained_call(function: Function, values: dict[str, Any]) -> Any:
+    with contained():
+        return function.call(**values)

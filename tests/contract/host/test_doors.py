@@ -43,6 +43,13 @@ def test_routes(doors: Host, method: str, path: str, status: int, text: str) -> 
     assert (answer.status, answer.text) == (status, text)
 
 
+@pytest.mark.parametrize(("path", "told"), [("exits", "SystemExit: 3"), ("exits-async", "SystemExit: 4")])
+def test_a_function_that_exits_does_not_end_the_host(doors: Host, path: str, told: str) -> None:
+    assert doors.call("GET", f"/api/{path}").status == 500
+    assert doors.call("GET", "/admin/host/ping").status == 200
+    assert told in doors.log_text()
+
+
 def test_bytes_statuses_and_repeated_headers(doors: Host) -> None:
     import http.client
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 
 import azure.functions as func
 
@@ -65,6 +66,17 @@ def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response.headers.add("Set-Cookie", "a=1")
     response.headers.add("Set-Cookie", "b=2")
     return response
+
+
+@app.route(route="exits", auth_level=func.AuthLevel.ANONYMOUS)
+def exits(req: func.HttpRequest) -> str:
+    sys.exit(3)
+
+
+@app.route(route="exits-async", auth_level=func.AuthLevel.ANONYMOUS)
+async def exits_async(req: func.HttpRequest) -> str:
+    await asyncio.sleep(0)
+    sys.exit(4)
 
 
 @app.route(route="seen/{name}", auth_level=func.AuthLevel.ANONYMOUS)
