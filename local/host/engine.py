@@ -6,6 +6,7 @@ entity of the app blocks its thread, another thread is added, up to the app's ma
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 import traceback
@@ -25,6 +26,8 @@ BATCH = 16
 """Turns that are written together."""
 BATCH_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.2
+"""Seconds until a thread goes on after its turns could not be written."""
 
 
 class Engine:
@@ -46,6 +49,7 @@ class Engine:
         self._results: list[tuple[Task, str]] = []
         self._next_timer: int | None = None
         self._stopping = False
+        self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -66,6 +70,7 @@ class Engine:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        self._ended.set()
         end = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -130,25 +135,44 @@ class Engine:
         thread.start()
 
     def _loop(self) -> None:
-        while True:
+        pause = FIRST_PAUSE
+        while not self._ended.is_set():
+            pause = FIRST_PAUSE if self._stepped() else min(2 * pause, LONGEST_PAUSE)
+            if pause > FIRST_PAUSE:
+                self._ended.wait(pause)
+
+    def _stepped(self) -> bool:
+        """Wait for something to do, and do it. False if that broke: the thread must outlive it."""
+        try:
             with self._changed:
                 self._wait_for_work()
                 if self._stopping:
-                    return
+                    return True
             self.step()
+        except BaseException:  # noqa: BLE001 - without a thread nothing runs any more
+            if not self._stopping:
+                self._log.problem(f"turns broke inside the host, and are tried again:\n{traceback.format_exc()}")
+            return False
+        return True
 
     def step(self) -> bool:
-        """Do what is there to be done, up to one batch of turns. False if there was nothing."""
+        """Do what is there to be done, up to one batch of turns. False if there was nothing.
+
+        Raises what kept the state file from being written; all that was taken is then there to be taken again.
+        """
         with self._changed:
             results, self._results = self._results, []
             timers_due = self._timers_due()
             self._enqueue(task.instance for task, _ in results)
             taken = self._take()
-        if timers_due:
-            self._fire_timers()
-        if taken or results:
-            self._run(taken, results)
-        return bool(timers_due or taken or results)
+            found = bool(timers_due or taken or results)
+        try:
+            if timers_due:
+                self._fire_timers()
+        finally:
+            if taken or results:
+                self._run(taken, results)
+        return found
 
     def _wait_for_work(self) -> None:
         while True:
@@ -197,10 +221,27 @@ class Engine:
 
     def _run(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
         try:
+            self._run_or_part(taken, results)
+        except BaseException:
+            self._orchestrations.forget()
+            with self._changed:
+                self._results[:0] = results
+                self._again.update(taken)
+            raise
+        finally:
+            self._release(taken)
+
+    def _run_or_part(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
+        try:
             self._run_batch(taken, results)
-        except Exception:  # noqa: BLE001 - the host stays up
+        except sqlite3.OperationalError:
+            raise
+        except Exception:  # noqa: BLE001 - one instance's trouble must not be that of the others
             self._log.problem(f"turns broke inside the host:\n{traceback.format_exc()}")
             self._run_one_by_one(taken, results)
+
+    def _release(self, taken: list[str]) -> None:
+        """Others may run these; what came for them in the meantime is run next."""
         with self._changed:
             for instance_id in taken:
                 self._busy.pop(instance_id, None)
@@ -213,17 +254,19 @@ class Engine:
     def _run_one_by_one(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
         """After a batch broke: nothing of it was written. Its results go to disk, and each turn is tried by itself."""
         self._orchestrations.forget()
-        self._store.commit(
-            Batch(
-                finished_tasks=[task.id for task, _ in results],
-                messages=[(task.instance, task.execution, event) for task, event in results],
-            )
-        )
-        self.wake(task.instance for task, _ in results if task.instance not in taken)
+        finished = [task.id for task, _ in results]
+        events: list[tuple[str, str | None, str]] = [(task.instance, task.execution, event) for task, event in results]
+        if results:
+            self._store.commit(Batch(finished_tasks=finished, messages=events))
+            results.clear()
+            self.wake(instance_id for instance_id, _, _ in events if instance_id not in taken)
         for instance_id in taken:
             try:
                 self._run_batch([instance_id], [])
-            except Exception:  # noqa: BLE001, PERF203 - its messages stay, and come with the next wake
+            except sqlite3.OperationalError:  # noqa: PERF203 - the state file's trouble, not the instance's
+                raise
+            except Exception:  # noqa: BLE001 - its messages stay, and come with the next wake
+                self._orchestrations.forget()
                 self._log.problem(f"the turn of {instance_id} broke inside the host:\n{traceback.format_exc()}")
 
     def _run_batch(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
@@ -258,6 +301,8 @@ class Engine:
             ]
         if not batch.is_empty:
             woken.instances += self._store.commit(batch)
+            # From here on they are on disk, and must not be delivered again should the rest break.
+            results.clear()
         # The other thread may have looked into the inbox for the last time before this was in it.
         woken.instances += elsewhere
         self._after(woken)

@@ -56,11 +56,14 @@ class OrchestratorCalls:
         function = self._services.registry.orchestrators.get(instance.name.lower())
         if function is None:
             return None
-        with self._services.invoker.logged(function, ids.guid()):
-            return session.advance(events)
+        try:
+            with self._services.invoker.logged(function, ids.guid()), failures.contained():
+                return session.advance(events)
+        except Exception:  # noqa: BLE001 - logged; the replay meets it again, and says how the orchestration failed
+            return None
 
     def _begin(self, function: Function, trigger: str) -> Session:
-        with self._services.invoker.logged(function, ids.guid()):
+        with self._services.invoker.logged(function, ids.guid()), failures.contained():
             return Session(function, trigger)
 
 

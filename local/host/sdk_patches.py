@@ -7,7 +7,8 @@ Because it is slow:
 of the same fields each time.
 
 Because it breaks apps: 1.7.0 hands a second argument to the client's constructor, and an app that has wrapped that of
-earlier versions takes one.
+earlier versions takes one. And an orchestrator that raises SystemExit gets past the SDK, which keeps Exceptions
+only: without the actions asked for until then its failure would look like a change of its code.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
+
+from local.host.failures import AppExitError
 
 # By name: the package re-exports the class of that name over the module.
 EVENT_MODULE = "azure.durable_functions.models.history.HistoryEvent"
@@ -33,8 +36,22 @@ def install() -> None:
         events.dt_parse = _fast(events.dt_parse)
         executor: Any = importlib.import_module(EXECUTOR_MODULE)
         executor.namedtuple = functools.cache(executor.namedtuple)
+        executions = executor.TaskOrchestrationExecutor
+        executions.resume_user_code = _containing(executions.resume_user_code)
         blueprint: Any = importlib.import_module(DECORATORS_MODULE).Blueprint
         blueprint._add_rich_client = _tolerant(blueprint._add_rich_client)  # noqa: SLF001 - the one place of it
+
+
+def _containing(resume: Callable[[Any], None]) -> Callable[[Any], None]:
+    def resume_user_code(self: Any) -> None:
+        try:
+            resume(self)
+        except Exception:
+            raise
+        except BaseException as error:  # noqa: BLE001 - kept, as the SDK keeps Exceptions
+            self.exception, self.current_task = AppExitError(error), None
+
+    return resume_user_code
 
 
 def _tolerant(add_rich_client: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 import threading
+import time
+from collections.abc import Callable
 
 import azure.durable_functions as df
 import pytest
 
 from local.host.commands import Status
 from local.host.records import Batch
+from local.host.turns import REPLAY_ALWAYS_BELOW
 from tests.unit.host.world import World
 
 SECONDS = 10
@@ -31,6 +36,38 @@ def one_then_the_other(context):
         assert LET_GO.wait(SECONDS)
     result = yield second
     return result
+
+
+@app.orchestration_trigger(context_name="context")
+def adds(context):
+    result = yield context.call_activity("same", 5)
+    return result
+
+
+@app.orchestration_trigger(context_name="context")
+def exits(context):
+    yield context.call_activity("same", 5)
+    sys.exit(3)
+
+
+@app.orchestration_trigger(context_name="context")
+def exits_late(context):
+    for number in range(REPLAY_ALWAYS_BELOW + 3):
+        yield context.call_activity("same", number)
+    raise KeyboardInterrupt
+
+
+@app.orchestration_trigger(context_name="context")
+def calls_what_exits(context):
+    try:
+        yield context.call_entity(df.EntityId("stops", "k"), "go")
+    except Exception as error:
+        return str(error)
+
+
+@app.entity_trigger(context_name="context")
+def stops(context):
+    sys.exit(4)
 
 
 @pytest.fixture
@@ -90,3 +127,83 @@ def test_a_result_that_is_written_after_a_broken_batch_wakes_its_instance(world:
     world.engine.step()
     world.turns()
     assert world.get().status is Status.COMPLETED
+
+
+@pytest.mark.parametrize(("name", "told"), [("exits", "SystemExit: 3"), ("exits_late", "KeyboardInterrupt: ")])
+def test_an_orchestrator_that_exits_fails_alone(world: World, name: str, told: str) -> None:
+    for instance_id in ("a", "b"):
+        world.start("adds", instance_id)
+    world.start(name)
+    world.settle()
+    assert (world.output("a"), world.output("b")) == (5, 5)
+    assert world.get().status is Status.FAILED
+    assert told in world.output()
+    assert any(told in line for line in world.log.said)
+    assert not world.engine._busy
+
+
+def test_an_entity_that_exits_fails_its_caller(world: World) -> None:
+    world.start("calls_what_exits")
+    world.settle()
+    assert world.output() == "SystemExit: 4"
+
+
+def fails_once(monkeypatch, where: object, name: str, error: BaseException) -> None:
+    real, failed = getattr(where, name), []
+
+    def call(*arguments):
+        if not failed:
+            failed.append(1)
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(where, name, call)
+
+
+FULL = sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.mark.parametrize("error", [FULL, SystemExit(1), RuntimeError("a bug of ours")], ids=repr)
+def test_the_thread_outlives_a_commit_that_fails_and_takes_all_of_it_again(world: World, monkeypatch, error):
+    world.start("adds", "a")
+    world.turns()
+    world.workers.run()
+    world.start("adds", "b")
+    fails_once(monkeypatch, world.services.store, "commit", error)
+    threaded(world, lambda: world.get("a").status.is_final and world.workers.waiting)
+    assert world.output("a") == 5
+    assert world.kinds("a").count(5) == 1
+    assert any("broke inside the host" in line for line in world.log.said)
+    world.settle()
+    assert world.output("b") == 5
+
+
+def test_the_thread_outlives_timers_that_cannot_be_fired(world: World, monkeypatch) -> None:
+    world.start("adds")
+    with world.database.transaction() as run:
+        run("INSERT INTO timers (due, instance, execution, number) VALUES (1, 'i', 'gone', 0)")
+    fails_once(monkeypatch, world.services.store, "fire_timers", FULL)
+    threaded(world, lambda: world.workers.waiting and world.engine.next_due() is None)
+    world.settle()
+    assert world.output() == 5
+    assert any("database or disk is full" in line for line in world.log.said)
+
+
+def test_results_that_were_written_are_not_delivered_twice(world: World, monkeypatch) -> None:
+    world.start("adds")
+    world.turns()
+    world.workers.run()
+    fails_once(monkeypatch, world.engine, "_after", RuntimeError("a bug of ours"))
+    world.turns()
+    assert world.output() == 5
+    assert world.database.rows("SELECT COUNT(*) FROM inbox") == [(0,)]
+
+
+def threaded(world: World, done: Callable[[], object]) -> None:
+    """Run the engine's own thread until something is so."""
+    world.engine.start()
+    end = time.monotonic() + SECONDS
+    while not done() and time.monotonic() < end:
+        time.sleep(0.01)
+    world.engine.stop(SECONDS)
+    assert done()
