@@ -11,8 +11,9 @@ from azure.functions.meta import Datum, get_binding_registry
 
 from local.host.functions import Function, Registry
 from local.host.http_errors import empty
-from local.host.invocation import Invoker
+from local.host.invocation import BindingError, Invoker
 from local.host.keys import Keys, Level
+from local.host.log import Log
 from local.host.outputs import Outputs
 from local.host.routes import Route, compile_route
 
@@ -34,8 +35,11 @@ class Door:
 
 
 class HttpTriggers:
-    def __init__(self, registry: Registry, invoker: Invoker, outputs: Outputs, keys: Keys, prefix: str) -> None:
+    def __init__(
+        self, registry: Registry, invoker: Invoker, outputs: Outputs, keys: Keys, log: Log, *, prefix: str
+    ) -> None:
         self._invoker = invoker
+        self._log = log
         self._outputs = outputs
         self._keys = keys
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -66,7 +70,10 @@ class HttpTriggers:
             returned, outs = await self._invoker.call(function, trigger)
             await self._outputs.deliver(function, returned, outs)
             return _response(function, returned, outs)
-        except Exception:  # noqa: BLE001 - logged by the invoker; the caller learns no more, as in the real host
+        except (BindingError, ReturnValueError) as error:
+            self._log.problem(f"Executed 'Functions.{function.name}' (Failed): {error}")
+            return empty(500)
+        except Exception:  # noqa: BLE001 - logged where it was raised; the caller learns no more, as in the real host
             return empty(500)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from local.host.failures import described
 from local.host.functions import Binding, Function
 from local.host.log import Log
 
@@ -17,7 +18,7 @@ class Outputs:
         self.senders: dict[str, Sender] = {}
 
     async def deliver(self, function: Function, returned: Any, outs: dict[str, Any]) -> None:
-        """Send each value to its binding. HTTP answers are not sent from here."""
+        """Send each value to its binding. HTTP answers are not sent from here. Raises what a binding raises, logged."""
         for binding in function.bindings:
             value = returned if binding.name == "$return" else outs.get(binding.name)
             if not binding.is_output or value is None or binding.type == "http":
@@ -29,4 +30,14 @@ class Outputs:
                     f"the value is dropped"
                 )
             else:
-                await sender(binding, value)
+                await self._send(sender, function, binding, value)
+
+    async def _send(self, sender: Sender, function: Function, binding: Binding, value: Any) -> None:
+        try:
+            await sender(binding, value)
+        except Exception as error:
+            self._log.problem(
+                f"Executed 'Functions.{function.name}' (Failed): its code ran, and its output binding "
+                f"'{binding.name}' ({binding.type}) did not take the value: {described(error)}"
+            )
+            raise

@@ -149,3 +149,26 @@ def until(host: Host, name: str) -> object:
             return value
         time.sleep(0.05)
     raise AssertionError(name)
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("nothing", "Executed 'Functions.nothing' (Failed): function nothing returned NoneType; an HTTP function must"),
+        ("mapping", "Executed 'Functions.mapping' (Failed): function mapping returned dict; an HTTP function must"),
+        ("unsent", "Executed 'Functions.unsent' (Failed): its code ran, and its output binding 'message' (queue)"),
+        ("unbound", "Executed 'Functions.unbound' (Failed): function unbound: this host has no input binding of type"),
+    ],
+)
+def test_a_failure_around_the_code_is_told(doors: Host, function: str, told: str) -> None:
+    assert doors.call("GET", f"/api/{function}").status == 500
+    line = next(line for line in doors.log_text().splitlines() if told in line)
+    assert "ERROR: " in line
+
+
+def test_a_trigger_with_a_binding_that_is_not_served_is_told(doors: Host) -> None:
+    doors.call("POST", "/admin/functions/unbound_timer", {})
+    end = time.monotonic() + 5
+    while "'Functions.unbound_timer' (Failed)" not in doors.log_text():
+        assert time.monotonic() < end
+        time.sleep(0.02)

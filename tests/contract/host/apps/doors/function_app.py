@@ -60,6 +60,30 @@ def nothing(req: func.HttpRequest):
     return None
 
 
+@app.route(route="mapping", auth_level=func.AuthLevel.ANONYMOUS)
+def mapping(req: func.HttpRequest):
+    return {"a": 1}
+
+
+@app.route(route="unsent", auth_level=func.AuthLevel.ANONYMOUS)
+@app.queue_output(arg_name="message", queue_name="q", connection="NoSuchConnection")
+def unsent(req: func.HttpRequest, message: func.Out[str]) -> str:
+    message.set("lost")
+    return "sent"
+
+
+@app.route(route="unbound", auth_level=func.AuthLevel.ANONYMOUS)
+@app.blob_input(arg_name="blob", path="a/b", connection="AzureWebJobsStorage")
+def unbound(req: func.HttpRequest, blob: func.InputStream) -> str:
+    return "never"
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
+@app.blob_input(arg_name="blob", path="a/b", connection="AzureWebJobsStorage")
+def unbound_timer(timer: func.TimerRequest, blob: func.InputStream) -> None:
+    return None
+
+
 @app.route(route="cookies", auth_level=func.AuthLevel.ANONYMOUS)
 def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response = func.HttpResponse(b"\x00\xff", status_code=418, mimetype="application/octet-stream")
