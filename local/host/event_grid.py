@@ -39,8 +39,13 @@ class EventGridWebhook:
         except ValueError:
             return json_response({"error": "the body is no JSON"}, 400)
         events = events if isinstance(events, list) else [events]
+        if not all(isinstance(event, dict) for event in events):
+            return json_response({"error": "each event must be a JSON object"}, 400)
         if request.headers.get("aeg-event-type", "").lower() == "subscriptionvalidation" or _is_handshake(events):
-            code = events[0].get("data", {}).get("validationCode")
+            data = events[0].get("data") if events else None
+            code = data.get("validationCode") if isinstance(data, dict) else None
+            if code is None:
+                return json_response({"error": "the handshake names no data.validationCode"}, 400)
             return json_response({"validationResponse": code})
         return await self._deliver_all(function, events)
 
@@ -57,4 +62,4 @@ class EventGridWebhook:
 
 
 def _is_handshake(events: list[Any]) -> bool:
-    return len(events) == 1 and isinstance(events[0], dict) and events[0].get("eventType") == HANDSHAKE
+    return len(events) == 1 and events[0].get("eventType") == HANDSHAKE

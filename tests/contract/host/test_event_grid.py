@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from tests.contract.host.harness import Host
 
 WEBHOOK = "/runtime/webhooks/EventGrid?functionName=from_grid"
@@ -41,6 +45,18 @@ def test_a_function_that_is_not_there(doors: Host) -> None:
     assert doors.call("POST", "/runtime/webhooks/eventgrid?functionName=nosuch", [EVENT]).status == 404
     assert doors.call("POST", "/runtime/webhooks/eventgrid?functionName=from_queue", [EVENT]).status == 404
     assert doors.call("POST", "/runtime/webhooks/eventgrid", [EVENT]).status == 404
+
+
+@pytest.mark.parametrize("body", [["x"], "x", 5, [EVENT, None]])
+def test_events_that_are_no_objects(doors: Host, body: object) -> None:
+    answer = doors.call("POST", WEBHOOK, json.dumps(body).encode())
+    assert (answer.status, answer.json) == (400, {"error": "each event must be a JSON object"})
+
+
+@pytest.mark.parametrize("body", [[], [{}], [{"data": 1}]])
+def test_a_handshake_without_a_code(doors: Host, body: object) -> None:
+    answer = doors.call("POST", WEBHOOK, body, {"aeg-event-type": "SubscriptionValidation"})
+    assert (answer.status, "validationCode" in answer.text) == (400, True)
 
 
 def test_bad_json(doors: Host) -> None:
