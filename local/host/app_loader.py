@@ -91,7 +91,7 @@ def _import(path: Path) -> ModuleType:
     except SyntaxError as error:
         where = f"{error.filename}:{error.lineno}"
         raise AppLoadError(f"{where}: {type(error).__name__}: {error.msg}\n    {(error.text or '').strip()}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AppLoadError(_told(path, error)) from error
 
 

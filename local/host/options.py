@@ -41,6 +41,8 @@ def parse(arguments: list[str]) -> Options:
     start.add_argument("--test-clock", action="store_true", help="time stands still until POST /admin/clock moves it")
     start.add_argument("--end-with-parent", action="store_true", help="end when standard input closes")
     given = parser.parse_args(arguments)
+    if given.port is not None and not 1 <= given.port <= 65535:
+        parser.error(f"--port {given.port} is no port: give a number from 1 to 65535")
     app = given.app.resolve()
     return Options(
         app=app,

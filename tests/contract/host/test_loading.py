@@ -38,6 +38,7 @@ def test_it_starts_from_any_working_directory(tmp_path: Path) -> None:
         ("import nosuchmodule\n", "function_app.py:1: ModuleNotFoundError: No module named 'nosuchmodule'"),
         ("x = (\n", "function_app.py:1: SyntaxError"),
         ("import helper\n", "helper.py:2: ZeroDivisionError"),
+        ("import sys\nsys.exit(3)\n", "function_app.py:2: SystemExit: 3"),
         ("pass\n", "exactly one FunctionApp or DFApp, and holds 0"),
         (
             "import azure.functions as func\na = func.FunctionApp()\nb = func.FunctionApp()\n",

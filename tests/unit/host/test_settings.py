@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.host.options import parse
 from local.host.settings import SettingsError, expand, load_host_settings, load_local_values, setting, timespan
 
 
@@ -88,3 +89,10 @@ def test_settings_with_colons(monkeypatch) -> None:
 )
 def test_time_spans(text: str, expected: dt.timedelta) -> None:
     assert timespan(text) == expected
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_a_port_that_is_none(port: str, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse(["start", "--port", port])
+    assert f"--port {port} is no port" in capsys.readouterr().err
