@@ -53,12 +53,13 @@ class Supervisor:
             if len(ends) > self._limit:
                 self._fail(f"{program.name} {_told(code)}; it ended {len(ends)} times within a minute.")
                 return
-            self._console.say(
-                f"{program.name} {_told(code)}; starting it again ({len(ends)} of {self._limit} a minute)."
-            )
+            # Ctrl-C reaches the whole process group: a program may be gone before this one has seen its own signal.
             await asyncio.sleep(_RESTART_SECONDS)
             if self._stopping:
                 return
+            self._console.say(
+                f"{program.name} {_told(code)}; starting it again ({len(ends)} of {self._limit} a minute)."
+            )
             try:
                 self._children[program.name] = await Child.start(program, self._console)
             except OSError as error:

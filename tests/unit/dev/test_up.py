@@ -150,6 +150,18 @@ def test_control_c_reaches_the_whole_group_and_is_handled_once(start):
     assert "starting it again" not in stack.text
 
 
+def test_programs_gone_before_dev_py_sees_its_own_control_c_are_not_started_again(start):
+    stack = start().ready()
+    os.kill(stack.process.pid, signal.SIGSTOP)
+    os.killpg(stack.process.pid, signal.SIGINT)
+    stack.until(lambda: all(stack.events(name, "end") for name in PROGRAMS))
+    os.kill(stack.process.pid, signal.SIGCONT)
+
+    assert stack.process.wait(20) == 130
+    assert_gone(stack)
+    assert "starting it again" not in stack.text
+
+
 def test_a_signal_before_it_is_ready(start):
     stack = start({"tables": ["--delay", "30"]})
     stack.until(lambda: stack.events("channel", "serving") and stack.events("tables", "start"))
