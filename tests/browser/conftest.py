@@ -8,29 +8,13 @@ from pathlib import Path
 import pytest
 
 from local.channel import webchat
-from tests.contract.channel.bot import Bot
-from tests.contract.channel.conftest import ROOT, Client
+from tests.local_channel import ROOT, bot, channel
 
+__all__ = ["bot", "channel"]
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SCREENSHOTS = ROOT / "artefacts" / "screenshots"
 INSTALL = "npm install --prefix tests/browser --ignore-scripts --no-package-lock"
-
-
-@pytest.fixture
-async def bot():
-    made = Bot()
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def channel(tmp_path, bot):
-    client = Client(tmp_path / "state", bot)
-    await client.start()
-    yield client
-    await client.stop()
 
 
 class DirectLineJS:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from local.channel import stream
-from tests.contract.channel.conftest import SECRET
+from tests.local_channel import SECRET
 
 
 def domain(channel):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.browser.conftest import SCREENSHOTS
-from tests.contract.channel.conftest import Client
+from tests.local_channel import Client
 
 INPUT = '[data-id="webchat-sendbox-input"]'
 CARD = {

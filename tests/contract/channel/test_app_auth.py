@@ -8,7 +8,7 @@ from ringback.channels.http import close_session
 from ringback.channels.tokens import token_source
 from ringback.errors import RingbackError
 from ringback.settings import read_settings
-from tests.contract.channel.conftest import Client
+from tests.local_channel import Client
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from local.channel import auth
-from tests.contract.channel.conftest import Client, Program
+from tests.local_channel import Client, Program
 
 APP = "11111111-1111-4111-8111-111111111111"
 OPTIONS = {"auth": True, "app_id": APP, "app_password": "pass word"}

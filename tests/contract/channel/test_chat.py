@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.channel.conftest import SECRET, free_port
+from tests.local_channel import SECRET, free_port
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,7 +6,7 @@ import jwt
 import pytest
 from aiohttp import web
 
-from tests.contract.channel.conftest import Client
+from tests.local_channel import Client
 
 
 async def test_the_page_has_a_strict_policy_with_a_fresh_nonce(channel):

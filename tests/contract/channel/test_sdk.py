@@ -7,7 +7,7 @@ from botbuilder.schema import Activity, AttachmentData, ChannelAccount, Conversa
 from botframework.connector import ConnectorClient
 from botframework.connector.auth import MicrosoftAppCredentials
 
-from tests.contract.channel.conftest import SECRET
+from tests.local_channel import SECRET
 
 
 @pytest.fixture
