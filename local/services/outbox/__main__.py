@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import errno
-import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from local.lifetime import end_with_parent
+from local import serving
 from local.services.outbox.server import EMAIL_SECONDS, Outbox
 
 DEFAULT_PORT = 3979
@@ -18,10 +17,7 @@ HOST = "127.0.0.1"
 
 
 def main() -> int:
-    options = _arguments().parse_args()
-    if options.end_with_parent:
-        end_with_parent()
-    return asyncio.run(_serve(options))
+    return serving.run(_service, _arguments().parse_args())
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -39,32 +35,19 @@ def _arguments() -> argparse.ArgumentParser:
         default=EMAIL_SECONDS,
         help="how long an accepted e-mail is Running (default: %(default)s)",
     )
-    parser.add_argument("--end-with-parent", action="store_true", help="end when standard input closes")
+    serving.add_end_with_parent(parser)
     return parser
 
 
-async def _serve(options: argparse.Namespace) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    # Ctrl-C reaches a whole process group; a parent ends its programs in the order in which they need each other.
-    loop.add_signal_handler(signal.SIGINT, (lambda: None) if options.end_with_parent else stop.set)
+@asynccontextmanager
+async def _service(options: argparse.Namespace) -> AsyncIterator[str]:
     outbox = Outbox(options.state, email_seconds=options.email_seconds)
-    option, port = "--port", options.port
     try:
-        await outbox.start_http(HOST, port)
-        option, port = "--smtp-port", options.smtp_port
-        await outbox.mail.start(HOST, port)
-        urls = f"http://{HOST}:{options.port}/ and smtp://{HOST}:{options.smtp_port}"
-        print(f"The outbox is ready at {urls}", flush=True)
-        await stop.wait()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        print(f"Port {port} is taken: give another one with {option}.", file=sys.stderr, flush=True)
-        return 2
-    else:
-        return 0
+        with serving.taking(options.port):
+            await outbox.start_http(HOST, options.port)
+        with serving.taking(options.smtp_port, "--smtp-port"):
+            await outbox.mail.start(HOST, options.smtp_port)
+        yield f"The outbox is ready at http://{HOST}:{options.port}/ and smtp://{HOST}:{options.smtp_port}"
     finally:
         await outbox.close()
 

@@ -62,7 +62,7 @@ async def list_faults(request: web.Request) -> web.Response:
 
 async def add_fault(request: web.Request) -> web.Response:
     try:
-        return answer(request.app[FAULTS].add(decoded(await request.read(), dict[str, Any])), 201)
+        return answer(request.app[FAULTS].demand(decoded(await request.read(), dict[str, Any])), 201)
     except FaultError as error:
         raise refused(400, "BadArgument", str(error)) from error
 

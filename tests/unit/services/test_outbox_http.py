@@ -202,6 +202,8 @@ async def test_pages_of_elsewhere_get_nothing(client, headers):
         {"service": "sms", "status": 99},
         {"service": "sms", "odd": 1},
         {"service": "sms", "times": "x"},
+        {"service": "sms", "times": 0},
+        {"service": "sms", "status": 429, "retryAfter": -1},
     ],
 )
 async def test_a_fault_that_is_none_is_refused(client, fault):
@@ -223,7 +225,7 @@ async def test_faults_and_refusals_outlive_a_restart(tmp_path, outbox):
     from local.services.outbox.faults import Faults
     from local.services.outbox.store import Store
 
-    Faults(outbox._store).add({"service": "smtp", "status": 451})
+    Faults(outbox._store).demand({"service": "smtp", "status": 451})
     outbox._store.set_refusal("ann", refuses=True)
     again = Store(tmp_path)
     assert [rule.status for rule in Faults(again).rules] == [451]
@@ -237,7 +239,7 @@ async def test_a_rate_of_faults_is_kept_roughly(outbox):
     from local.services.outbox.faults import Faults
 
     faults = Faults(outbox._store, seed=1)
-    faults.add({"service": "email", "status": 500, "rate": 0.3})
+    faults.demand({"service": "email", "status": 500, "rate": 0.3})
     struck = sum(faults.choose("email", "request", []) is not None for _ in range(1000))
     assert 250 < struck < 350
 
