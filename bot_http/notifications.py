@@ -15,7 +15,7 @@ from ringback.delivery import addressing, request
 from ringback.delivery.changes import Changes
 from ringback.delivery.content import BOT, rendered
 from ringback.delivery.desk import DeliveryDesk, delivery_of, public_id
-from ringback.delivery.ledger_row import LedgerRow
+from ringback.delivery.ledger_row import Attempt, LedgerRow
 from ringback.delivery.notification import Notification
 from ringback.delivery.request import NotificationRequest, Saying
 from ringback.delivery.throttle import throttle
@@ -125,10 +125,6 @@ def status_url(row: LedgerRow) -> str:
 
 def shown(row: LedgerRow) -> dict[str, Any]:
     """A delivery as callers see it; what does not apply is left out."""
-    attempts = [
-        {"at": attempt.at, "channel": attempt.channel, "outcome": attempt.outcome, "code": attempt.code}
-        for attempt in row.attempts
-    ]
     body = {
         "id": public_id(row.id),
         "status": row.state,
@@ -137,7 +133,7 @@ def shown(row: LedgerRow) -> dict[str, Any]:
         "category": row.category,
         "priority": row.priority,
         "channel": row.channel,
-        "attempts": attempts,
+        "attempts": [_attempt(attempt) for attempt in row.attempts],
         "tries": row.tries,
         "ambiguousTries": row.ambiguous,
         "redriven": row.round,
@@ -152,4 +148,14 @@ def shown(row: LedgerRow) -> dict[str, Any]:
         "editedAt": row.edited_at,
         "statusUrl": status_url(row),
     }
+    return _without_none(body)
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    measured = {"status": attempt.status, "latencySeconds": attempt.latency}
+    said = {"at": attempt.at, "channel": attempt.channel, "outcome": attempt.outcome, "code": attempt.code}
+    return {**said, **_without_none(measured)}
+
+
+def _without_none(body: dict[str, Any]) -> dict[str, Any]:
     return {name: msgspec.to_builtins(value) for name, value in body.items() if value is not None}

@@ -87,7 +87,7 @@ class Delivery:
             return (yield from self._end("failed", self._code or "no channel is left"))
         if self._give_up_at is None:
             self._give_up_at = self._now + GIVE_UP.get(self._notification.priority, GIVE_UP["normal"])
-        return (yield from self._try(stops, self._give_up_at))
+        return (yield from self._try(stops, answer.locale, self._give_up_at))
 
     def _ask(self) -> Steps:
         notification = self._notification
@@ -102,10 +102,10 @@ class Delivery:
         raw = yield self._context.call_entity(self._person, "gate", msgspec.to_builtins(question))
         return msgspec.convert(raw, GateAnswer)
 
-    def _try(self, stops: list[Stop], give_up_at: datetime) -> Steps:
+    def _try(self, stops: list[Stop], locale: str | None, give_up_at: datetime) -> Steps:
         """Send by the first way; by the next one when that is refused for good; again later when it is not."""
         while True:
-            answer = yield from self._send(stops[0], last=len(stops) == 1)
+            answer = yield from self._send(stops[0], locale, last=len(stops) == 1)
             self._tell_person(stops[0], answer)
             if answer.outcome == "delivered":
                 return {"state": "delivered", "activityId": answer.activity_id, "attempts": self._attempt}
@@ -125,10 +125,10 @@ class Delivery:
             if output is not None or due - began > STALE or self._clock.sleeps >= MAX_SLEEPS:
                 return output
 
-    def _send(self, stop: Stop, *, last: bool) -> Steps:
+    def _send(self, stop: Stop, locale: str | None, *, last: bool) -> Steps:
         """One try; trouble of our own that lasts is a try to be repeated, not the end of the message."""
         self._attempt += 1
-        order = SendOrder(notification=self._notification, stop=stop, attempt=self._attempt, last=last)
+        order = SendOrder(notification=self._notification, stop=stop, attempt=self._attempt, last=last, locale=locale)
         try:
             raw = yield self._context.call_activity_with_retry("send_message", OWN_TROUBLE, msgspec.to_builtins(order))
         except Exception:  # noqa: BLE001  the SDK raises nothing narrower

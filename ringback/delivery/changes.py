@@ -50,7 +50,7 @@ class Changes:
             if row.recalled_at is not None:
                 raise ConflictError("It was recalled: send a new notification.")
             recipient, activity_id, channel = await self._reach(row, EDITED)
-            locale = recipient.locale if isinstance(recipient, Reference) else None
+            locale = row.locale or (recipient.locale if isinstance(recipient, Reference) else None)
             payload = await rendered(content, row.channel or BOT, locale, self._templates)
             payload = marked(payload, row.id) if row.channel == BOT else payload
             _check(await channel.update(recipient, activity_id, payload), EDITED)

@@ -49,7 +49,7 @@ def gate(state: UserState, question: GateQuestion, opt_in: Collection[str] = ())
             if question.expires_at is not None and until >= question.expires_at:
                 return _expired(question.expires_at)
             return GateAnswer(decision=WAIT, until=until, reason=why)
-    return GateAnswer(decision=SEND, route=route)
+    return GateAnswer(decision=SEND, route=route, locale=state.preferences.locale or None)
 
 
 def _pause(state: UserState, question: GateQuestion, category: str) -> tuple[datetime | None, str]:

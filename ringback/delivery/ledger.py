@@ -25,6 +25,7 @@ from azure.data.tables import UpdateMode
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.ledger_row import (
     MAX_ATTEMPTS,
+    MAX_CODE,
     SENDING,
     Attempt,
     LedgerRow,
@@ -69,7 +70,7 @@ class Ledger:
         """The row of a delivery, or the one that a claim will insert."""
         return await self.get(notification.user, notification.id) or new_row(notification, now)
 
-    async def claim(self, row: LedgerRow, stop: Stop, now: datetime) -> LedgerRow:
+    async def claim(self, row: LedgerRow, stop: Stop, now: datetime, locale: str | None = None) -> LedgerRow:
         """The row as it was found, now `sending` with a new attempt; or `ambiguous`, if a lost try ends the delivery.
 
         Raises RetryableError when another process wrote the row since.
@@ -79,17 +80,24 @@ class Ledger:
             row.state, row.code, row.failed_at = "ambiguous", INTERRUPTED, now
             return await self._write(row)
         row.state, row.channel, row.reference = SENDING, stop.channel, stop.reference
+        row.locale = locale or row.locale
         row.attempts = [*row.attempts[-MAX_ATTEMPTS + 1 :], Attempt(at=now, channel=stop.channel)]
         row.tries += 1
         return await self._write(row)
 
-    async def complete(self, row: LedgerRow, result: SendResult, now: datetime, *, last: bool = True) -> LedgerRow:
-        """Write what the channel answered to the claimed attempt; with `last` a permanent answer ends the delivery."""
+    async def complete(
+        self, row: LedgerRow, result: SendResult, now: datetime, *, last: bool = True, took: float | None = None
+    ) -> LedgerRow:
+        """Write what the channel answered to the claimed attempt, after `took` seconds.
+
+        With `last` a permanent answer ends the delivery.
+        """
         attempt, outcome = row.attempts[-1], result.outcome
-        attempt.outcome, attempt.code = outcome.value, result.code
+        attempt.outcome, attempt.code = outcome.value, result.code and result.code[:MAX_CODE]
+        attempt.status, attempt.latency = result.status, None if took is None else round(took, 3)
         row.ambiguous += outcome is Outcome.AMBIGUOUS
         row.state = _state(row, outcome, last=last)
-        row.code, row.detail = result.code, (result.detail or None) and result.detail[:MAX_TEXT]
+        row.code, row.detail = attempt.code, (result.detail or None) and result.detail[:MAX_TEXT]
         row.activity_id = result.activity_id
         if row.state == "delivered":
             row.delivered_at = now

@@ -10,20 +10,26 @@ import msgspec
 from ringback.delivery.notification import RESEND, Notification
 
 FINAL_STATES = ("delivered", "failed", "suppressed", "ambiguous", "cancelled")
-# The row's attempts lie in one property of at most 64 KiB.
-MAX_ATTEMPTS = 200
+# The row's attempts lie in one property of at most 64 KiB, which is 32 Ki characters.
+MAX_ATTEMPTS = 150
+MAX_CODE = 80
 # A binary property holds 64 KiB; a row 1 MiB.
 PIECE = 60 * 1024
 SENDING = "sending"
 
 
 class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One try: outcome is sending until it is known, then delivered, retry, permanent or ambiguous."""
+    """One try: outcome is sending until it is known, then delivered, retry, permanent or ambiguous.
+
+    `status` is the service's own number (HTTP's, or SMTP's); `latency` the seconds that its answer took.
+    """
 
     at: datetime
     outcome: str = SENDING
     code: str | None = None
     channel: str = "bot"
+    status: int | None = None
+    latency: float | None = None
 
 
 class LedgerRow(msgspec.Struct, kw_only=True):
@@ -31,6 +37,7 @@ class LedgerRow(msgspec.Struct, kw_only=True):
 
     `tries` counts all tries, `attempts` lists the last of them; `ambiguous` counts those that may have arrived unknown
     to us. `channel` and `reference` say by which way it was tried last; with `activity_id` they find a message sent.
+    `locale` is the one that it was last worded for. `failed_at` is when it ended without having been delivered.
     """
 
     id: str
@@ -53,6 +60,7 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     channel: str | None = None
     reference: str | None = None
     activity_id: str | None = None
+    locale: str | None = None
     waiting_until: datetime | None = None
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
@@ -120,6 +128,7 @@ CHANGING = {
     "channel": "Channel",
     "reference": "Reference",
     "activity_id": "ActivityId",
+    "locale": "Locale",
     "waiting_until": "WaitingUntil",
     "delivered_at": "DeliveredAt",
     "failed_at": "FailedAt",
@@ -161,6 +170,9 @@ def read_row(entity: dict[str, Any], etag: str) -> LedgerRow:
     names = {**FIXED, **CHANGING}
     values: dict[str, Any] = {field: _plain(entity[name]) for field, name in names.items() if name in entity}
     values.update({field: None for field, empty in CLEARED.items() if values.get(field) == empty})
+    if values.get("state") not in FINAL_STATES or values.get("state") == "delivered":
+        # The end of an earlier round: a merge cannot take a time away, and there is no empty one.
+        values["failed_at"] = None
     pieces = [entity[f"Content{number}"] for number in range(entity.get("Pieces", 0))]
     channels = entity.get("Channels")
     return LedgerRow(

@@ -72,21 +72,29 @@ class GateQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """decision is send (by `route`, the best way first), wait (until `until`) or suppressed (for `reason`)."""
+    """decision is send (by `route`, the best way first), wait (until `until`) or suppressed (for `reason`).
+
+    `locale` is the language that the person prefers, None for whatever their channel says.
+    """
 
     decision: str
     route: tuple[Stop, ...] = ()
+    locale: str | None = None
     until: datetime | None = None
     reason: str | None = None
 
 
 class SendOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Input of the `send_message` activity: try number `attempt`, from 1, by one way; `last`: there is no other way."""
+    """Input of the `send_message` activity: try number `attempt`, from 1, by one way; `last`: there is no other way.
+
+    `locale` is the person's preferred one, if they have one.
+    """
 
     notification: Notification
     stop: Stop
     attempt: int
     last: bool = True
+    locale: str | None = None
 
 
 class SendAnswer(msgspec.Struct, frozen=True, kw_only=True):

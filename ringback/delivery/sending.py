@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from datetime import datetime, timezone
 
 import msgspec
 
 from ringback import ids
+from ringback.channels import registry
 from ringback.channels.address import Recipient
-from ringback.channels.port import Once, Outcome, Sender, SendResult
-from ringback.channels.registry import sender as sender_of
+from ringback.channels.port import Once, Outcome, SendResult
 from ringback.delivery.content import BOT, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
@@ -19,15 +20,15 @@ from ringback.delivery.notification import SendAnswer, SendOrder
 from ringback.delivery.policy import backoff
 from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import Throttle, ThrottledError
-from ringback.errors import ConfigurationError, RequestError
+from ringback.errors import RequestError
 from ringback.tables.dead_letters import DeadLetter, DeadLetterTable
 from ringback.tables.recipients import RecipientTable
 from ringback.templates.library import Templates
 
 log = logging.getLogger(__name__)
-MEND_SECONDS = 60.0
 LEAST_SECONDS, LAST_TRY_SECONDS = 0.5, 4.0
 UNKNOWN = "unknown"
+NOT_CONFIGURED = "not-configured"
 
 
 class Sending:
@@ -50,28 +51,29 @@ class Sending:
     async def send(self, order: SendOrder) -> SendAnswer:
         """Try once. Raises RetryableError and AzureError when the ledger cannot be read or written."""
         notification, stop = order.notification, order.stop
-        try:
-            sender = sender_of(stop.channel)
-        except ConfigurationError as error:
-            # Nothing was tried, so nothing is claimed: the message waits for the setting to be mended.
-            log.error("delivery %s waits for a setting: %s", notification.id, error)  # noqa: TRY400  no stack helps
-            return SendAnswer(outcome="retry", code="NotConfigured", retry_after=MEND_SECONDS)
         row = await self._ledger.find(notification, _now())
         if row.is_final:
             return await self._ended(row)
-        recipient = await self._recipients.get(notification.user, stop)
+        problem = registry.problem(stop.channel)
+        recipient = None if problem else await self._recipients.get(notification.user, stop)
         try:
             deadline = await self._lease(recipient)
         except ThrottledError as error:
             return SendAnswer(outcome="throttled", code="Throttled", retry_after=error.seconds)
-        row = await self._ledger.claim(row, stop, _now())
+        locale = order.locale or (recipient.locale if isinstance(recipient, Reference) else None)
+        row = await self._ledger.claim(row, stop, _now(), locale)
         if row.is_final:
             return await self._ended(row)
-        result = await self._result(row, recipient, sender, deadline)
-        row = await self._ledger.complete(row, result, _now(), last=order.last)
+        if problem:
+            result, took = _refused(NOT_CONFIGURED, problem), None
+        else:
+            result, took = await self._result(row, recipient, locale, deadline)
+        row = await self._ledger.complete(row, result, _now(), last=order.last, took=took)
         if row.state == "failed":
             await self._letters.put(dead_letter(row))
-        if result.outcome is not Outcome.DELIVERED:
+        if problem:
+            log.error("delivery %s cannot go by %s: %s", row.id, stop.channel, problem)
+        elif result.outcome is not Outcome.DELIVERED:
             log.warning("delivery %s, try %d: %s %s", row.id, row.tries, result.outcome.value, result.code)
         return _answer(row, result, order.attempt)
 
@@ -80,22 +82,26 @@ class Sending:
             return float("inf")
         return await self._throttle.lease(recipient)
 
-    async def _result(self, row: LedgerRow, recipient: Recipient | None, sender: Sender, deadline: float) -> SendResult:
+    async def _result(
+        self, row: LedgerRow, recipient: Recipient | None, locale: str | None, deadline: float
+    ) -> tuple[SendResult, float | None]:
+        """What became of the try, and the seconds that the channel took; None when it was not asked."""
         if recipient is None:
-            return _refused("UnknownConversation", "this person's address is not stored (any more)")
-        locale = recipient.locale if isinstance(recipient, Reference) else None
+            return _refused("UnknownConversation", "this person's address is not stored (any more)"), None
+        channel = row.channel or BOT
         try:
-            content = await rendered(row.content or {}, row.channel or BOT, locale, self._templates)
+            content = await rendered(row.content or {}, channel, locale, self._templates)
         except RequestError as error:
-            return _refused("TemplateFailed", str(error))
+            return _refused("TemplateFailed", str(error)), None
         try:
             while self._throttle.late(deadline):
                 deadline = await self._lease(recipient)
         except ThrottledError as error:
-            return SendResult(outcome=Outcome.RETRY, code="Throttled", retry_after=error.seconds)
-        payload = marked(content, row.id) if row.channel == BOT else content
-        result = await sender.send(recipient, payload, once=once(row))
-        return _bounded(row, result)
+            return SendResult(outcome=Outcome.RETRY, code="Throttled", retry_after=error.seconds), None
+        payload = marked(content, row.id) if channel == BOT else content
+        began = time.monotonic()
+        result = await registry.sender(channel).send(recipient, payload, once=once(row))
+        return _bounded(row, result), time.monotonic() - began
 
     async def _ended(self, row: LedgerRow) -> SendAnswer:
         if row.state == "failed":

@@ -83,7 +83,7 @@ def parse_template(name: str, body: bytes) -> Template:
     try:
         template = msgspec.convert(given, Template)
     except msgspec.ValidationError as error:
-        raise RequestError(f"{error}.", field=_field_of(str(error))) from None
+        raise _misshapen(given, error) from None
     _check_form(template)
     return template
 
@@ -124,6 +124,28 @@ def _check_variant(where: str, kind: str, variant: Variant) -> None:
     for field in ("text", "subject", "html"):
         if len(getattr(variant, field) or "") > MAX_TEXT:
             raise TooLargeError(f"The {field} is over {MAX_TEXT} characters.", field=f"{where}.{field}")
+
+
+def _misshapen(given: dict[str, Any], error: msgspec.ValidationError) -> RequestError:
+    """What is wrong with the form, and where: msgspec names no keys, so the variants are looked through one by one."""
+    field = _field_of(str(error))
+    variants = given.get("variants")
+    if field is not None and field.startswith("variants[") and isinstance(variants, dict):
+        for locale, kinds in variants.items():
+            for where, part, shape in _parts(f"variants.{locale}", kinds):
+                try:
+                    msgspec.convert(part, shape)
+                except msgspec.ValidationError as found:
+                    text = re.sub(r" - at `[^`]*`", "", str(found))
+                    return RequestError(f"{text}.", field=".".join(filter(None, (where, _field_of(str(found))))))
+    return RequestError(f"{error}.", field=field)
+
+
+def _parts(where: str, kinds: Any) -> list[tuple[str, Any, Any]]:
+    """(place, part, shape) of the variants of one locale, or of what stands there in their place."""
+    if not isinstance(kinds, dict):
+        return [(where, kinds, dict[str, Any])]
+    return [(f"{where}.{kind}", variant, Variant) for kind, variant in kinds.items()]
 
 
 def _field_of(message: str) -> str | None:

@@ -9,7 +9,17 @@ import msgspec
 
 from ringback.delivery.gate import gate
 from ringback.delivery.notification import GateAnswer, GateQuestion
-from ringback.delivery.person import Heard, UserState, load, perform, remember
+from ringback.delivery.person import (
+    Given,
+    Heard,
+    Registration,
+    UserState,
+    consent,
+    load,
+    perform,
+    register,
+    remember,
+)
 from ringback.delivery.reference import Reference
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -38,6 +48,24 @@ def question(**fields: Any) -> GateQuestion:
 
 def ask(state: UserState, opt_in: tuple[str, ...] = (), **fields: Any) -> GateAnswer:
     return gate(state, question(**fields), opt_in)
+
+
+def reasons(state, **fields):
+    answer = ask(state, **fields)
+    assert (answer.decision, answer.route, answer.until) == ("suppressed", (), None)
+    return answer.reason
+
+
+def channels(state, **fields):
+    return [stop.channel for stop in ask(state, **fields).route]
+
+
+def with_addresses(**consents):
+    state = writer()
+    register(state, Registration(addresses={"sms": "sms-1", "email": "email-1"}))
+    for channel, category in consents.items():
+        consent(state, Given(channel=channel, category=category, at=NOW))
+    return state
 
 
 def plain(word: Any) -> Any:

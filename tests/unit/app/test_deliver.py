@@ -113,6 +113,12 @@ def test_what_one_way_refuses_goes_by_the_next_and_the_person_is_told():
     assert (operation, said["reference"], said["reaction"]) == ("channel_said", "c", "until-user-writes")
 
 
+def test_the_persons_locale_goes_with_the_order():
+    context = Context([{**SEND, "locale": "de-AT"}], [{"outcome": "delivered"}])
+    context.run()
+    assert [order["locale"] for order in context.named("send_message")] == ["de-AT"]
+
+
 def test_what_the_channel_said_before_is_a_failure_and_a_rule_of_ours_is_not():
     for reason, state in (("blocked: said by the channel", "failed"), ("opted-out: orders", "suppressed")):
         context = Context([{"decision": "suppressed", "reason": reason}], [])

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 import msgspec
 import pytest
 
+from bot_http import notifications
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.desk import ORPHAN_AGE, DeliveryDesk, delivery_of, public_id
 from ringback.delivery.notification import Notification, Stop, instance_of
@@ -153,7 +154,8 @@ async def test_what_is_being_sent_is_not_cancelled(desk, monkeypatch):
         await desk.cancel("n1")
 
 
-async def test_a_failed_one_is_redriven_once_as_a_new_round(desk, engine):
+async def test_a_failed_one_is_redriven_once_as_a_new_round(desk, engine, config, monkeypatch):
+    monkeypatch.setattr(notifications, "settings", lambda: config)
     row = await fail(desk, await desk.submit(notification(), "body"))
     assert [letter.code for letter in await desk.letters.page(size=10)] == ["Forbidden"]
     twice = await desk.find("n1")
@@ -164,6 +166,8 @@ async def test_a_failed_one_is_redriven_once_as_a_new_round(desk, engine):
     assert await desk.letters.page(size=10) == []
     stored = await desk.find("n1")
     assert (stored.state, stored.round, stored.code, len(stored.attempts)) == ("pending", 1, None, 1)
+    assert stored.failed_at is None
+    assert "endedAt" not in notifications.shown(stored)
     await desk.cancel("n1")
     assert engine.events[-1][0] == instance_of("notify-n1", 1)
 

@@ -7,6 +7,7 @@ import pytest
 
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.ledger import Ledger
+from ringback.delivery.ledger_row import MAX_ATTEMPTS, MAX_CODE
 from ringback.delivery.notification import Notification, Stop
 from ringback.errors import RetryableError
 
@@ -128,4 +129,15 @@ async def test_after_hundreds_of_tries_the_row_still_fits(ledger):
     for _ in range(210):
         await ledger.complete(await claim(ledger), said("retry", "ServiceUnavailable"), NOW)
     stored = await ledger.get("u", "op-1-result")
-    assert (len(stored.attempts), stored.tries) == (200, 210)
+    assert (len(stored.attempts), stored.tries) == (MAX_ATTEMPTS, 210)
+
+
+async def test_as_many_attempts_as_are_kept_fit_into_the_row(ledger):
+    refused = SendResult(outcome=Outcome.RETRY, code="x" * 500, status=503)
+    row = await claim(ledger)
+    row.attempts = [msgspec.structs.replace(row.attempts[0], channel="email") for _ in range(MAX_ATTEMPTS + 1)]
+    for attempt in row.attempts:
+        attempt.outcome, attempt.code, attempt.status, attempt.latency = "permanent", "x" * MAX_CODE, 503, 1234.567
+    row = await ledger.complete(row, refused, NOW.replace(microsecond=123456), took=1234.567)
+    assert len((await ledger.get("u", "op-1-result")).attempts) == MAX_ATTEMPTS
+    assert len(row.code) == MAX_CODE

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+import msgspec
 import pytest
 
+from bot_http import notifications
+from ringback.channels import registry
 from ringback.channels.address import Address
 from ringback.channels.port import Outcome, Reaction, SendResult
-from ringback.delivery import sending as module
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.notification import Notification, SendOrder, Stop
 from ringback.delivery.sending import Sending
@@ -57,13 +59,15 @@ class Bench:
     def __init__(self, tables) -> None:
         self.ledger, self.letters = Ledger(tables), DeadLetterTable(tables)
         self.channel, self.pace, self.people = Channel(), Pace(), People()
-        self.sending = Sending(self.ledger, self.people, self.letters, self.pace, Templates(tables))
+        self.templates = Templates(tables)
+        self.sending = Sending(self.ledger, self.people, self.letters, self.pace, self.templates)
 
-    async def send(self, attempt=1, channel="bot", reference="c", last=True, **fields):
+    async def send(self, attempt=1, channel="bot", reference="c", last=True, locale=None, **fields):
         values = {"content": {"text": "hi"}, **fields}
         notification = Notification(id="d1", user="u", category="orders", **values)
         stop = Stop(channel=channel, reference=reference)
-        return await self.sending.send(SendOrder(notification=notification, stop=stop, attempt=attempt, last=last))
+        order = SendOrder(notification=notification, stop=stop, attempt=attempt, last=last, locale=locale)
+        return await self.sending.send(order)
 
     async def row(self):
         return await self.ledger.get("u", "d1")
@@ -76,7 +80,7 @@ def says(outcome, code=None, **fields):
 @pytest.fixture
 def bench(tables, monkeypatch) -> Bench:
     found = Bench(tables)
-    monkeypatch.setattr(module, "sender_of", lambda kind: found.channel)
+    monkeypatch.setattr(registry, "sender", lambda kind: found.channel)
     return found
 
 
@@ -103,14 +107,56 @@ async def test_a_lease_that_ran_out_while_the_ledger_was_written_is_taken_anew(b
     assert bench.pace.lates < 0
 
 
-async def test_a_missing_setting_claims_nothing(bench, monkeypatch):
-    def broken(kind):
-        raise ConfigurationError("SMS_FROM is missing")
+async def test_a_channel_without_its_settings_makes_room_for_the_next_one(bench, monkeypatch):
+    def some(kind):
+        if kind == "sms":
+            raise ConfigurationError("SMS_FROM is missing")
+        return bench.channel
 
-    monkeypatch.setattr(module, "sender_of", broken)
-    answer = await bench.send(channel="sms", reference="p")
-    assert (answer.outcome, answer.code, answer.retry_after) == ("retry", "NotConfigured", 60.0)
-    assert await bench.row() is None
+    monkeypatch.setattr(registry, "sender", some)
+    answer = await bench.send(channel="sms", reference="p", last=False)
+    assert (answer.outcome, answer.code, answer.retry_after) == ("permanent", "not-configured", None)
+    row = await bench.row()
+    assert (row.state, row.code, row.detail) == ("pending", "not-configured", "SMS_FROM is missing")
+    assert (await bench.send(attempt=2)).outcome == "delivered"
+    assert [(attempt.channel, attempt.code) for attempt in (await bench.row()).attempts] == [
+        ("sms", "not-configured"),
+        ("bot", None),
+    ]
+
+
+async def test_a_setting_that_is_missing_for_the_last_way_is_a_dead_letter(bench, monkeypatch):
+    monkeypatch.setattr(registry, "problem", lambda kind: "ACS_CONNECTION_STRING is missing")
+    assert (await bench.send(channel="email", reference="m")).outcome == "permanent"
+    [letter] = await bench.letters.page(size=5)
+    assert (letter.code, letter.detail) == ("not-configured", "ACS_CONNECTION_STRING is missing")
+    assert bench.channel.sent == []
+
+
+async def test_an_attempt_keeps_the_status_and_how_long_the_channel_took(bench, config, monkeypatch):
+    monkeypatch.setattr(notifications, "settings", lambda: config)
+    bench.channel.answers = [says("retry", "TooManyRequests", status=429), says("delivered", status=201)]
+    for number in (1, 2):
+        await bench.send(attempt=number)
+    row = await bench.row()
+    assert [attempt.status for attempt in row.attempts] == [429, 201]
+    assert all(attempt.latency >= 0.0 for attempt in row.attempts)
+    shown = notifications.shown(row)["attempts"]
+    assert [set(attempt) for attempt in shown] == [
+        {"at", "channel", "outcome", "code", "status", "latencySeconds"},
+    ] * 2
+    assert (shown[0]["code"], shown[0]["status"], shown[1]["status"]) == ("TooManyRequests", 429, 201)
+
+
+@pytest.mark.parametrize(("preferred", "words"), [("en-GB", "Hello"), (None, "Guten Tag"), ("fr", "Guten Tag")])
+async def test_the_preferred_locale_words_the_message_before_the_channels(bench, preferred, words):
+    wordings = {"de": {"chat": {"text": "Guten Tag"}}, "en": {"chat": {"text": "Hello"}}}
+    body = {"defaultLocale": "de", "schema": {"type": "object"}, "variants": wordings}
+    await bench.templates.put("hello", msgspec.json.encode(body))
+    use = {"$template": {"name": "hello", "data": {}, "locale": None, "link": None}}
+    await bench.send(content=use, locale=preferred)
+    assert bench.channel.sent[0][1]["text"] == words
+    assert (await bench.row()).locale == (preferred or "de-DE")
 
 
 async def test_a_permanent_answer_is_a_dead_letter_only_by_the_last_way(bench):

@@ -98,6 +98,25 @@ async def test_what_is_wrong_is_not_stored(templates):
         await templates.get("hello")
 
 
+@pytest.mark.parametrize(
+    ("variants", "field"),
+    [
+        ({"en": {"chat": {"text": 1}}}, "variants.en.chat.text"),
+        ({"en": {"chat": {"text": "x"}}, "de-AT": {"sms": {"subject": []}}}, "variants.de-AT.sms.subject"),
+        ({"en": {"chat": {"words": "x"}}}, "variants.en.chat.words"),
+        ({"en": {"chat": "x"}}, "variants.en.chat"),
+        ({"en": "x"}, "variants.en"),
+        ([], "variants"),
+    ],
+)
+async def test_a_malformed_variant_is_named_by_its_place(templates, variants, field):
+    wrong = {"defaultLocale": "en", "schema": {"type": "object"}, "variants": variants}
+    with pytest.raises(RequestError) as caught:
+        await templates.put("parcel", json.dumps(wrong).encode())
+    assert caught.value.field == field
+    assert "[...]" not in str(caught.value)
+
+
 async def test_builtin_templates_can_be_replaced_and_come_back(templates):
     builtin = await templates.get("reminder")
     assert builtin.is_builtin
