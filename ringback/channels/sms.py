@@ -14,14 +14,11 @@ from ringback.channels import acs, sms_text
 from ringback.channels.address import Address, Recipient, checked, phone
 from ringback.channels.port import Once, Outcome, Payload, SendResult, cannot, wrong_recipient
 from ringback.delivery.policy import Service, classify
-from ringback.errors import ConfigurationError, RequestError
+from ringback.errors import ConfigurationError, RequestError, TooLargeError
 from ringback.settings import Settings
 
 if TYPE_CHECKING:
     from azure.communication.sms.aio import SmsClient
-
-# What the service takes; it counts UTF-16.
-LONGEST_TEXT = 2048
 
 
 class SmsSender:
@@ -40,7 +37,8 @@ class SmsSender:
         try:
             number, text = checked(recipient).value, _text(payload, self._most)
         except RequestError as error:
-            return SendResult(outcome=Outcome.PERMANENT, code="Refused", detail=str(error))
+            code = "TooLarge" if isinstance(error, TooLargeError) else "Refused"
+            return SendResult(outcome=Outcome.PERMANENT, code=code, detail=str(error))
         exchange = acs.Exchange(_repeatable(number, once))
         token = acs.CURRENT.set(exchange)
         try:
@@ -84,12 +82,10 @@ def _text(payload: Payload, most: int) -> str:
     asked = payload.get("maxSegments", most)
     if isinstance(asked, int) and asked > 0:
         text = sms_text.shortened(text, asked)
-    size = len(text.encode("utf-16-le", "surrogatepass")) // 2
-    if size > LONGEST_TEXT:
-        message = (
-            f"The text has {size} characters; a text message takes {LONGEST_TEXT}: shorten it, or set maxSegments."
-        )
-        raise RequestError(message, field="text")
+    size, limit = sms_text.length(text), sms_text.LONGEST
+    if size > limit:
+        message = f"The text has {size} characters; a text message takes {limit}: shorten it, or set maxSegments."
+        raise TooLargeError(message, field="text")
     return text
 
 

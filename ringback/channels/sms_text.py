@@ -25,6 +25,8 @@ PLAIN = str.maketrans(
 )  # fmt: skip
 SINGLE = {"GSM-7": 160, "UCS-2": 70}
 JOINED = {"GSM-7": 153, "UCS-2": 67}
+# Ten segments of GSM-7, beyond which networks drop parts; Azure Communication Services itself takes 2,048.
+LONGEST = 1_530
 
 
 class Segments(NamedTuple):
@@ -39,6 +41,11 @@ def plain(text: str) -> str:
     """The text with typographic characters made plain, if that lets it travel as GSM-7; else the text as it is."""
     simple = text.translate(PLAIN)
     return simple if _is_gsm7(simple) else text
+
+
+def length(text: str) -> int:
+    """The text's UTF-16 code units, as the service counts them, once it is made plain."""
+    return len(plain(text.strip()).encode("utf-16-le", "surrogatepass")) // 2
 
 
 def segments(text: str) -> Segments:

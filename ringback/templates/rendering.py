@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ringback.channels import sms_text
 from ringback.errors import RequestError, TooLargeError
 from ringback.templates import markdown
 from ringback.templates.binder import bind
@@ -16,14 +17,12 @@ from ringback.templates.card_rules import check_card
 from ringback.templates.data_schema import DataSchema
 from ringback.templates.model import CHAT, EMAIL, KINDS, SMS, Template, Variant
 from ringback.templates.outline import outline
-from ringback.templates.sms import segments
 from ringback.templates.text import HTML, MARKDOWN, PLAIN, Text
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 MAX_CARD_BYTES = 28 * 1024
 # Teams counts UTF-16 and refuses near 100 KB; the rest is for what the channel adds.
 MAX_MESSAGE_BYTES = 80 * 1024
-MAX_SMS = 1_530
 MAX_SUBJECT = 200
 
 
@@ -109,10 +108,10 @@ class _Parts:
         text = self._text(PLAIN).strip() if self._kind == SMS else markdown.to_plain(self._markdown())
         # A no-break space is not in GSM-7, and would halve what a message holds.
         text = text.replace("\u00a0", " ")
-        if len(text) > MAX_SMS:
-            message = f"The SMS is {len(text)} characters, over the {MAX_SMS} of ten parts."
+        if (size := sms_text.length(text)) > sms_text.LONGEST:
+            message = f"The SMS is {size} characters, over the {sms_text.LONGEST} of ten parts."
             raise TooLargeError(message, field=f"{self._field}.text")
-        count, alphabet = segments(text)
+        alphabet, _, count = sms_text.segments(sms_text.plain(text))
         if count > 1:
             self._warnings.append(f"{self._field}.text: sent as {count} SMS in {alphabet}.")
         return self._rendered(text, text, len(text.encode()))

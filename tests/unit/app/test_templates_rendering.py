@@ -7,13 +7,13 @@ import json
 import msgspec
 import pytest
 
+from ringback.channels import sms_text
 from ringback.errors import RequestError, TooLargeError
 from ringback.templates.builtin import builtin_templates
 from ringback.templates.checking import check_template
 from ringback.templates.model import Variant, fallbacks, parse_template
 from ringback.templates.rendering import Renderer
 from ringback.templates.samples import samples
-from ringback.templates.sms import segments
 from tests.unit.app.templates_support import block, body, card, checked, data, made, renderer
 
 
@@ -163,7 +163,8 @@ def test_an_sms_is_plain_and_counted():
     ],
 )
 def test_segments_of_an_sms(text, expected):
-    assert segments(text) == expected
+    found = sms_text.segments(text)
+    assert (found.parts, found.alphabet) == expected
 
 
 def test_a_message_past_its_size_is_refused():
