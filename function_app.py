@@ -9,8 +9,10 @@ import activities.delivery
 import activities.external_job
 import activities.operations
 import bot_http.dead_letters
+import bot_http.engagement
 import bot_http.health
 import bot_http.messages
+import bot_http.metrics
 import bot_http.notifications
 import bot_http.operations
 import bot_http.pages
@@ -28,10 +30,12 @@ for room in (
     bot_http.operations,
     bot_http.notifications,
     bot_http.dead_letters,
+    bot_http.engagement,
     bot_http.pages,
     bot_http.templates,
     bot_http.users,
     bot_http.health,
+    bot_http.metrics,
     triggers.recovery,
     orchestrators.long_operation,
     orchestrators.deliver,

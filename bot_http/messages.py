@@ -12,6 +12,7 @@ import azure.functions as func
 from bot_http.people import DurableUserEntities
 from bot_http.problem import answer, answers_problems
 from ringback.bot.arrivals import arrive
+from ringback.bot.buttons import ButtonDesk
 from ringback.bot.dialogue import Dialogue
 from ringback.bot.inbound import Inbound, decode_body
 from ringback.bot.messages import Message
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 bp = df.Blueprint()
 log = logging.getLogger(__name__)
-NOT_IMPLEMENTED = 501
 
 
 @lru_cache(maxsize=1)
@@ -69,8 +69,6 @@ async def note_message(inbound: Inbound, message: Message, sent: str | None) -> 
 
 async def respond(inbound: Inbound, client: Any) -> list[Message]:
     """What to say in this turn."""
-    if inbound.type == "invoke":
-        return [{"type": "invokeResponse", "value": {"status": NOT_IMPLEMENTED}}]
     engine = DurableClientEngine(client)
     desk = OperationsDesk(OperationTable(tables()), engine)
 
@@ -78,7 +76,7 @@ async def respond(inbound: Inbound, client: Any) -> list[Message]:
         await show_progress(row, content, tables(), connector_sender())
 
     preferences = PreferencesDesk(tables(), engine, DurableUserEntities(client), settings())
-    dialogue = Dialogue(desk, preferences, settings(), show)
+    dialogue = Dialogue(desk, preferences, ButtonDesk(tables()), settings(), show)
     if inbound.type == "conversationUpdate":
         return [dialogue.greet()] if await _came_in(inbound) else []
     return await dialogue.respond(inbound)

@@ -15,13 +15,16 @@ from ringback.delivery import addressing, request
 from ringback.delivery.changes import Changes
 from ringback.delivery.content import BOT, rendered
 from ringback.delivery.desk import DeliveryDesk, delivery_of, public_id
+from ringback.delivery.fitting import check_fitting
 from ringback.delivery.ledger_row import Attempt, LedgerRow
 from ringback.delivery.notification import Notification
 from ringback.delivery.request import NotificationRequest, Saying
 from ringback.delivery.throttle import throttle
+from ringback.engagement.view import VIEW
 from ringback.errors import ConflictError, RequestError
 from ringback.operations.engine import DurableClientEngine
 from ringback.settings import settings
+from ringback.tables.engagement import EngagementTable, Presses
 from ringback.tables.recipients import RecipientTable
 from ringback.tables.service import tables
 from ringback.templates.library import Templates
@@ -56,8 +59,10 @@ async def post_notification(req: func.HttpRequest, client: Any) -> func.HttpResp
 @bp.durable_client_input(client_name="client")
 @answers_problems
 async def get_notification(req: func.HttpRequest, client: Any) -> func.HttpResponse:
-    """What became of one."""
-    return answer(shown(await _desk(client).look(req.route_params["id"])))
+    """What became of one, and which of its buttons were pressed."""
+    row = await _desk(client).look(req.route_params["id"])
+    presses = await EngagementTable(tables()).of(row.id, row.created_at)
+    return answer({**shown(row), "engagement": engagement(presses)} if presses else shown(row))
 
 
 @bp.route(route="notifications/{id}", methods=["DELETE"])
@@ -90,6 +95,7 @@ async def _notification(asked: NotificationRequest, chosen: str) -> Notification
     # An unknown template, or data that does not fit it, is the caller's to mend, now.
     await rendered(content, BOT, None, Templates(tables()))
     user, conversation = await addressing.resolve(asked.to, tables())
+    await check_fitting(content, asked.channels, user, conversation, tables())
     return Notification(
         id=delivery_of(chosen),
         user=user,
@@ -147,6 +153,21 @@ def shown(row: LedgerRow) -> dict[str, Any]:
         "recalledAt": row.recalled_at,
         "editedAt": row.edited_at,
         "statusUrl": status_url(row),
+    }
+    return _without_none(body)
+
+
+def engagement(presses: dict[str, Presses]) -> dict[str, Any]:
+    """The presses on a delivery's buttons as callers see them."""
+    viewed = presses.get(VIEW.name)
+    actions = {
+        name: {"presses": found.presses, "firstAt": found.first, "lastAt": found.last}
+        for name, found in sorted(presses.items())
+    }
+    body = {
+        "presses": sum(found.presses for found in presses.values()),
+        "firstViewedAt": viewed.first if viewed else None,
+        "actions": actions,
     }
     return _without_none(body)
 

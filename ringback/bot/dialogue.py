@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 
 from ringback.bot import messages
+from ringback.bot.buttons import ButtonDesk, executed, invoke_response, refused_invoke
 from ringback.bot.inbound import Attachment, Inbound
 from ringback.bot.messages import Message
 from ringback.bot.preferences import PreferencesDesk
 from ringback.bot.preferences_card import ACTION as SETTINGS_ACTION
+from ringback.engagement.marking import read_mark
 from ringback.errors import AuthorizationError, NotFoundError, TooLargeError
 from ringback.ids import digest, operation_id, owner_of
 from ringback.operations import catalogue
@@ -48,9 +50,12 @@ Handler = Callable[["Dialogue", Inbound, str], Awaitable[Message]]
 class Dialogue:
     """Answers one person's activities."""
 
-    def __init__(self, desk: OperationsDesk, preferences: PreferencesDesk, config: Settings, show: Show) -> None:
+    def __init__(
+        self, desk: OperationsDesk, preferences: PreferencesDesk, buttons: ButtonDesk, config: Settings, show: Show
+    ) -> None:
         self._desk = desk
         self._preferences = preferences
+        self._buttons = buttons
         self._config = config
         self._show = show
 
@@ -58,10 +63,10 @@ class Dialogue:
         """The messages to send back in this turn; none for what needs no words."""
         if inbound.is_from_bot:
             return []
-        if inbound.type == "event" and inbound.name == ANSWER_EVENT:
-            return await self._external_answer(inbound)
         if inbound.type != "message":
-            return []
+            return await self._unspoken(inbound)
+        if read_mark(inbound.value) is not None:
+            return [await self._marked(inbound, inbound.value)]
         files = [file for attachment in inbound.attachments if (file := file_of(attachment)) is not None]
         if not files and not inbound.text and inbound.value is None and any(map(is_lost, inbound.attachments)):
             return [messages.message("The file did not come through. Send it again, please.")]
@@ -115,6 +120,34 @@ class Dialogue:
             about = not meant.takes_file and len(text.split()) > 2
             return await self._start(inbound, meant, {"text": text} if about else {})
         return self.help(text)
+
+    async def _unspoken(self, inbound: Inbound) -> list[Message]:
+        """What no person typed: an answer of another system, or a button that asks for its answer at once."""
+        if inbound.type == "event" and inbound.name == ANSWER_EVENT:
+            return await self._external_answer(inbound)
+        return await self._executed(inbound) if inbound.type == "invoke" else []
+
+    async def _executed(self, inbound: Inbound) -> list[Message]:
+        """A button of the newer kind: its answer goes back with the request, and only more than words as a message."""
+        value = executed(inbound)
+        if value is None or read_mark(value) is None:
+            return [refused_invoke(inbound)]
+        answer = await self._marked(inbound, value)
+        if answer.keys() & {"suggestedActions", "attachments", "channelData"}:
+            return [answer, invoke_response("Done.")]
+        return [invoke_response(answer.get("text") or "Done.")]
+
+    async def _marked(self, inbound: Inbound, value: dict[str, Any]) -> Message:
+        """A button of a delivered card: counted, then answered by its own code, or as what it says is any time."""
+        found = read_mark(value)
+        assert found is not None
+        mark, data = found
+        answer = await self._buttons.pressed(inbound, mark, data)
+        if answer is not None:
+            return answer
+        if mark.says:
+            return await self._said(inbound, mark.says.strip())
+        return await self._pressed(inbound, {**data, "action": mark.action})
 
     async def _pressed(self, inbound: Inbound, value: dict[str, Any]) -> Message:
         action, target = value["action"], value.get("operation")

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from ringback.channels.address import Recipient
 from ringback.channels.port import Outcome, Sender, SendResult
 from ringback.channels.registry import sender
-from ringback.delivery.content import BOT, Content, check_size, marked, rendered
+from ringback.delivery.content import BOT, Content, check_fits, check_size, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import Stop
@@ -52,6 +52,7 @@ class Changes:
             recipient, activity_id, channel = await self._reach(row, EDITED)
             locale = row.locale or (recipient.locale if isinstance(recipient, Reference) else None)
             payload = await rendered(content, row.channel or BOT, locale, self._templates)
+            check_fits(payload, recipient)
             payload = marked(payload, row.id) if row.channel == BOT else payload
             _check(await channel.update(recipient, activity_id, payload), EDITED)
         row.content, row.edited_at = content, _now()

@@ -5,17 +5,23 @@ The ledger keeps an activity, or a template with its data: a template is rendere
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from ringback.channels import sms_text
+from ringback.delivery.reference import Reference
+from ringback.engagement.marking import disarm_card, mark_card
 from ringback.errors import TooLargeError
 from ringback.templates import markdown
 from ringback.templates.card_rules import check_card
 from ringback.templates.library import Templates
 from ringback.templates.model import CHAT
 from ringback.templates.outline import outline
+from ringback.templates.rendering import MAX_CARD_BYTES
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 BOT = "bot"
@@ -25,6 +31,8 @@ TEMPLATE = "$template"
 # Teams counts UTF-16 and refuses near 100 KB; what it would refuse is refused here, when somebody can mend it.
 LARGEST = 80 * 1024
 LINK_TITLE = "Open"
+SMS, EMAIL, TEAMS = "sms", "email", "msteams"
+PAGE_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 Content = dict[str, Any]
 
 
@@ -71,15 +79,13 @@ async def rendered(content: Content, channel: str, locale: str | None, templates
     if channel == BOT:
         return linked(made.activity(), use["link"])
     words = linked({"text": made.text}, use["link"])
-    # The HTML was made without the link; the mail sender makes its own of the text where there is none.
-    page = {"html": made.html} if made.html and not use["link"] else {}
+    page = {"html": linked_page(made.html, use["link"])} if made.html else {}
     return {**words, **page, "subject": made.subject or _subject(made.text)}
 
 
 def plain(activity: Content, locale: str) -> Content:
     """An activity for a channel that shows neither Markdown nor cards."""
-    cards = [part["content"] for part in activity.get("attachments") or [] if part.get("contentType") == CARD_TYPE]
-    parts = [activity.get("text") or "", *(outline(card, locale) for card in cards)]
+    parts = [activity.get("text") or "", *(outline(card, locale) for card in _cards(activity))]
     text = markdown.to_plain("\n\n".join(part for part in parts if part)) or activity.get("summary") or ""
     return {"text": text, "subject": _subject(activity.get("summary") or text)}
 
@@ -96,10 +102,78 @@ def linked(content: Content, link: str | None) -> Content:
     return {**content, "attachments": [*with_link["attachments"], *attachments[1:]]}
 
 
+def linked_page(page: str, link: str | None) -> str:
+    """An HTML page with its deep link as the last paragraph."""
+    if not link:
+        return page
+    address = html.escape(link)
+    paragraph = f'<p><a href="{address}">{address}</a></p>\n'
+    ends = list(PAGE_END.finditer(page))
+    # A page that closes its body and itself has both at its end; the paragraph belongs before the first of them.
+    bodies = [found for found in ends if found[0][2:6].lower() == "body"] or ends
+    place = bodies[-1].start() if bodies else len(page)
+    return f"{page[:place]}{paragraph}{page[place:]}"
+
+
+def deep_link(content: Content) -> str | None:
+    """The link that the message was asked for with, or None; of a card, its last button that opens one."""
+    use = content.get(TEMPLATE)
+    if use is not None:
+        link: str | None = use["link"]
+        return link
+    opens = [action for card in _cards(content) for action in card.get("actions") or () if _opens(action)]
+    return opens[-1]["url"] if opens else None
+
+
 def marked(content: Content, delivery_id: str) -> Content:
-    """The message with its delivery's id, by which a button pressed on it is known again."""
+    """The message with its delivery's id, also on every button, by which one that is pressed is known again."""
+    return _for_delivery(content, delivery_id, lambda card: mark_card(card, delivery_id))
+
+
+def disarmed(content: Content, delivery_id: str) -> Content:
+    """The message without buttons that come back to the bot."""
+    return _for_delivery(content, delivery_id, disarm_card)
+
+
+def check_fits(payload: Content, recipient: object) -> None:
+    """Raise TooLargeError for what Teams refuses, and would only after it was sent."""
+    if not isinstance(recipient, Reference) or recipient.channel_id != TEAMS:
+        return
+    size = card_size(payload)
+    if size > MAX_CARD_BYTES:
+        raise TooLargeError(f"The card has {size} bytes; Teams takes {MAX_CARD_BYTES}: shorten it.", field="card")
+
+
+def card_size(content: Content) -> int:
+    """Bytes of the largest card; 0 without one."""
+    return max((len(msgspec.json.encode(card)) for card in _cards(content)), default=0)
+
+
+def sms_excess(content: Content, locale: str | None = None) -> int:
+    """How many characters the message is over what goes as an SMS; 0 when it fits. Not for a template."""
+    return max(0, sms_text.length(plain(content, locale or DEFAULT_LOCALE)["text"]) - sms_text.LONGEST)
+
+
+def _for_delivery(content: Content, delivery_id: str, change: Callable[[Content], Content]) -> Content:
     data = content.get("channelData")
-    return {**content, "channelData": {**(data if isinstance(data, dict) else {}), "deliveryId": delivery_id}}
+    made = {**content, "channelData": {**(data if isinstance(data, dict) else {}), "deliveryId": delivery_id}}
+    if attachments := content.get("attachments"):
+        made["attachments"] = [
+            {**part, "content": change(part["content"])} if _is_card(part) else part for part in attachments
+        ]
+    return made
+
+
+def _cards(content: Content) -> list[Content]:
+    return [part["content"] for part in content.get("attachments") or () if _is_card(part)]
+
+
+def _is_card(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("contentType") == CARD_TYPE and isinstance(part.get("content"), dict)
+
+
+def _opens(action: Any) -> bool:
+    return isinstance(action, dict) and action.get("type") == "Action.OpenUrl" and isinstance(action.get("url"), str)
 
 
 def _subject(text: str) -> str:

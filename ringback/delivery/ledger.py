@@ -22,6 +22,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
+from ringback import metrics
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.ledger_row import (
     MAX_ATTEMPTS,
@@ -41,6 +42,7 @@ from ringback.tables.service import LEDGER, Tables
 
 MAX_TEXT = 1_000
 INTERRUPTED = "interrupted"
+UNTRIED = "none"
 
 
 class Ledger:
@@ -105,7 +107,9 @@ class Ledger:
             row.latency = max(0.0, (now - since).total_seconds())
         elif row.is_final:
             row.failed_at = now
-        return await self._write(row)
+        await self._write(row)
+        metrics.count("attempts", attempt.channel, attempt.outcome)
+        return row
 
     async def hold(self, notification: Notification, until: datetime, reason: str | None, now: datetime) -> LedgerRow:
         """Note that the message waits; a delivery that has ended stays as it is."""
@@ -155,7 +159,18 @@ class Ledger:
         except (ResourceExistsError, ResourceModifiedError):
             raise RetryableError(f"Delivery {row.id} is being worked on by another process.") from None
         row.etag = metadata["etag"]
+        _count(row)
         return row
+
+
+def _count(row: LedgerRow) -> None:
+    """Count what this write has made of the delivery."""
+    state, ambiguous = row.stored
+    row.stored = row.state, row.ambiguous
+    if row.is_final and row.state != state:
+        metrics.count("deliveries", row.state)
+    if row.ambiguous > ambiguous:
+        metrics.count("ambiguous", row.channel or UNTRIED)
 
 
 def interrupted(row: LedgerRow) -> None:

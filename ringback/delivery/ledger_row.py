@@ -69,6 +69,8 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     latency: float | None = None
     round: int = 0
     etag: str | None = None
+    # State and `ambiguous` as the table has them: by which a write is known to end the delivery.
+    stored: tuple[str, int] = ("", 0)
 
     @property
     def is_final(self) -> bool:
@@ -182,6 +184,7 @@ def read_row(entity: dict[str, Any], etag: str) -> LedgerRow:
         content=msgspec.json.decode(b"".join(pieces)) if pieces else None,
         attempts=msgspec.json.decode(entity.get("Attempts", "[]"), type=list[Attempt]),
         etag=etag,
+        stored=(values["state"], values.get("ambiguous", 0)),
         **values,
     )
 

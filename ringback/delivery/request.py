@@ -141,11 +141,12 @@ def _check_channels(channels: tuple[str, ...]) -> None:
 def _check_link(link: str) -> None:
     try:
         parts = urlsplit(link)
-        fits = parts.scheme in {"https", "http", "msteams"} and bool(parts.netloc) and len(link) <= LONGEST_LINK
+        fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and len(link) <= LONGEST_LINK
     except ValueError:
         fits = False
-    if not fits or any(character.isspace() for character in link):
-        raise RequestError("link must be a whole URL, such as https://example.org/orders/7.", field="link")
+    if not fits or any(character.isspace() or not character.isprintable() for character in link):
+        text = "link must be a whole address of http or https, such as https://example.org/orders/7"
+        raise RequestError(f"{text}, of at most {LONGEST_LINK} characters.", field="link")
 
 
 def utc_now() -> datetime:

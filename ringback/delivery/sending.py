@@ -13,14 +13,14 @@ from ringback import ids
 from ringback.channels import registry
 from ringback.channels.address import Recipient
 from ringback.channels.port import Once, Outcome, SendResult
-from ringback.delivery.content import BOT, marked, rendered
+from ringback.delivery.content import BOT, check_fits, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import SendAnswer, SendOrder
 from ringback.delivery.policy import backoff
 from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import Throttle, ThrottledError
-from ringback.errors import RequestError
+from ringback.errors import RequestError, TooLargeError
 from ringback.tables.dead_letters import DeadLetter, DeadLetterTable
 from ringback.tables.recipients import RecipientTable
 from ringback.templates.library import Templates
@@ -91,6 +91,9 @@ class Sending:
         channel = row.channel or BOT
         try:
             content = await rendered(row.content or {}, channel, locale, self._templates)
+            check_fits(content, recipient)
+        except TooLargeError as error:
+            return _refused("TooLarge", str(error)), None
         except RequestError as error:
             return _refused("TemplateFailed", str(error)), None
         try:

@@ -22,8 +22,10 @@ USERS = "users"
 LEDGER = "ledger"
 NOTIFICATIONS = "notifications"
 DEAD_LETTERS = "deadletters"
+ERRANDS = "errands"
 THROTTLE = "throttle"
 FILES = "files"
+ENGAGEMENT = "engagement"
 
 
 class Tables:

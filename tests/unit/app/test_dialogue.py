@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from ringback.bot.buttons import ButtonDesk
 from ringback.bot.dialogue import Dialogue
 from ringback.bot.preferences import PreferencesDesk
 from ringback.operations.catalogue import CATALOGUE
@@ -24,7 +25,7 @@ def shown():
 
 @pytest.fixture
 def dialogue(desk, tables, engine, config, shown):
-    return Dialogue(desk, PreferencesDesk(tables, engine, Entities(), config), config, shown)
+    return Dialogue(desk, PreferencesDesk(tables, engine, Entities(), config), ButtonDesk(tables), config, shown)
 
 
 async def say(dialogue, text, **fields):

@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from ringback.bot.buttons import ButtonDesk
 from ringback.bot.dialogue import Dialogue
 from ringback.bot.preferences import PreferencesDesk
 from ringback.bot.preferences_card import EVERYTHING, FROM, UNTIL, ZONE
@@ -35,7 +36,7 @@ def dialogue(desk, tables, engine, config, entities):
     async def show(row, content):
         raise AssertionError
 
-    return Dialogue(desk, PreferencesDesk(tables, engine, entities, config), config, show)
+    return Dialogue(desk, PreferencesDesk(tables, engine, entities, config), ButtonDesk(tables), config, show)
 
 
 @pytest.fixture
@@ -287,7 +288,7 @@ async def test_an_opt_in_category_is_offered_and_takes_ones_word(
     desk, tables, engine, environ, entities, state, config
 ):
     marked = read_settings({**environ, "OPT_IN_CATEGORIES": "news"})
-    dialogue = Dialogue(desk, PreferencesDesk(tables, engine, entities, marked), config, None)
+    dialogue = Dialogue(desk, PreferencesDesk(tables, engine, entities, marked), ButtonDesk(tables), config, None)
     message = await ask(dialogue, "settings")
     assert card_of(message)["category:news"]["value"] == "false"
     assert "about **news**" in await say(dialogue, "start news")
