@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from local.channel.context import Options
+from local.channel.http_protocol import Runner
 from local.channel.server import build
 from tests.contract.channel.bot import Bot
 
@@ -51,7 +52,7 @@ class Client:
 
     async def start(self):
         options = Options(bot=self.bot.url, public_url=self.url, state=self.state, secret=SECRET, **self.options)
-        self.runner = web.AppRunner(build(options), access_log=None, shutdown_timeout=1)
+        self.runner = Runner(build(options), access_log=None, shutdown_timeout=1)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", self.port, reuse_address=True).start()
         self.session = aiohttp.ClientSession()

@@ -8,6 +8,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jwt
 import msgspec
@@ -17,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from local.channel.database import Database
-from local.channel.errors import forbidden, unauthorized
-from local.channel.wire import json_answer
+from local.channel.errors import ChannelError, forbidden, unauthorized
+from local.channel.wire import json_answer, read_body
 
 ISSUER = "https://api.botframework.com"
 SCOPE = "https://api.botframework.com"
@@ -27,6 +28,7 @@ ENDORSEMENTS = ["directline", "msteams", "webchat"]
 BOT_TOKEN_SECONDS = 3600
 RENEW_SECONDS = 600
 KEPT_KEYS = 3
+MAX_FORM = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -165,13 +167,17 @@ def routes(authority: Authority) -> list[web.RouteDef]:
 
 async def _grant(authority: Authority, request: web.Request) -> web.Response:
     """OAuth 2 client credentials, RFC 6749 sections 4.4 and 5.2."""
-    form = await request.post()
-    client, password = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+    try:
+        body = await read_body(request, MAX_FORM, "The token request")
+    except ChannelError as error:
+        return _refuse("invalid_request", error.message, error.status)
+    form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    client, password = form.get("client_id", ""), form.get("client_secret", "")
     if request.headers.get("Authorization", "").lower().startswith("basic "):
         client, password = _basic(request.headers["Authorization"])
     if form.get("grant_type") != "client_credentials":
         return _refuse("unsupported_grant_type", "grant_type must be client_credentials")
-    if not str(form.get("scope", "")).startswith(SCOPE):
+    if not form.get("scope", "").startswith(SCOPE):
         return _refuse("invalid_scope", f"scope must be {SCOPE}/.default")
     granted = authority.grant(client, password)
     if granted is None:

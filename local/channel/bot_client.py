@@ -6,18 +6,36 @@ import asyncio
 import io
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from local.channel.errors import BotUnreachableError, ChannelError, bot_error, bot_timeout
+from local.channel.properties import checked
+from local.channel.store import Activity
+from local.channel.wire import NOT_JSON, json_value
 from local.channel.wire_log import Outcome, WireLog
 
 TURN_SECONDS = 15.0
 # More wait their turn, within their 15 seconds: a bot that falls behind is not buried under connections as well.
 CONCURRENT_TURNS = 256
 ANSWER_LIMIT = 4 * 1024 * 1024
+EXCERPT = 300
+
+
+@dataclass
+class Heard:
+    """What an HTTP exchange brought, as far as it came."""
+
+    status: int = 0
+    content_type: str = ""
+    body: bytearray = field(default_factory=bytearray)
+
+    @property
+    def excerpt(self) -> str:
+        return self.body[:EXCERPT].decode("utf-8", "replace").strip()
 
 
 class BotClient:
@@ -33,31 +51,35 @@ class BotClient:
         if self._session:
             await self._session.close()
 
-    async def post(self, activity: dict[str, Any], seconds: float = TURN_SECONDS) -> Any:
-        """The bot's JSON answer, None when it is empty; raises 502 BotError or 504 (ChannelError)."""
+    async def post(self, activity: Activity, seconds: float = TURN_SECONDS) -> list[Activity]:
+        """The replies that the bot's answer holds, with deliveryMode expectReplies; raises 502 BotError or 504."""
         started = time.monotonic()
-        status, answer, note = 200, None, ""
+        heard, status, note = Heard(), 200, ""
         try:
-            answer = await self._within(activity, seconds)
+            await self._within(activity, seconds, heard)
+            return understood(heard, replies_expected=activity.get("deliveryMode") == "expectReplies")
         except ChannelError as error:
             status, note = error.status, error.message
             raise
         finally:
-            outcome = Outcome(status, time.monotonic() - started, answer, note)
+            outcome = Outcome(status, time.monotonic() - started, bytes(heard.body), note)
             self._wire_log.record("to-bot", activity["type"], activity["conversation"]["id"], activity, outcome)
-        return answer
 
     async def fetch(self, url: str) -> Any:
         """JSON of another stand-in on this machine; raises 502 (ChannelError)."""
+        heard = Heard()
         try:
             async with self._open().get(url, timeout=aiohttp.ClientTimeout(total=5)) as answer:
-                return _parse(answer, await _read(answer))
-        except (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError) as error:
-            raise ChannelError(502, "BadGateway", f"{url} does not answer ({error}).") from error
+                await _read(answer, heard)
+            if not answer.ok:
+                raise ChannelError(502, "BadGateway", f"{url} answered HTTP {answer.status}.")
+            return json_value(heard.body)
+        except (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError, *NOT_JSON) as error:
+            raise ChannelError(502, "BadGateway", f"{url} does not answer with JSON ({error}).") from error
 
-    async def _within(self, activity: dict[str, Any], seconds: float) -> Any:
+    async def _within(self, activity: Activity, seconds: float, heard: Heard) -> None:
         try:
-            return await asyncio.wait_for(self._post(activity), max(seconds, 0.001))
+            await asyncio.wait_for(self._post(activity, heard), max(seconds, 0.001))
         except asyncio.TimeoutError:
             raise bot_timeout(TURN_SECONDS) from None
         except aiohttp.ClientConnectorError as error:
@@ -66,7 +88,7 @@ class BotClient:
             reason = str(error).strip() or type(error).__name__
             raise bot_error(f"the bot at {self.endpoint} broke the HTTP exchange ({reason}).") from error
 
-    async def _post(self, activity: dict[str, Any]) -> Any:
+    async def _post(self, activity: Activity, heard: Heard) -> None:
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "x-ms-conversation-id": activity["conversation"]["id"],
@@ -75,8 +97,7 @@ class BotClient:
             headers["Authorization"] = self._authorization(activity["serviceUrl"])
         body = io.BytesIO(msgspec.json.encode(activity))
         async with self._open().post(self.endpoint, data=body, headers=headers, allow_redirects=False) as answer:
-            text = await _read(answer)
-            return _parse(answer, text)
+            await _read(answer, heard)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -90,28 +111,43 @@ class BotClient:
         return self._session
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
+async def _read(answer: aiohttp.ClientResponse, heard: Heard) -> None:
+    heard.status, heard.content_type = answer.status, answer.content_type
     async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > ANSWER_LIMIT:
+        heard.body += chunk
+        if len(heard.body) > ANSWER_LIMIT:
             raise bot_error(f"the bot's answer is larger than {ANSWER_LIMIT} bytes.")
-    return bytes(body)
 
 
-def _parse(answer: aiohttp.ClientResponse, body: bytes) -> Any:
-    if not 200 <= answer.status < 300:
-        raise _refused(answer.status, body)
-    if not body.strip():
-        return None
+def understood(heard: Heard, *, replies_expected: bool) -> list[Activity]:
+    """The replies in a bot's answer. Text of no promised form is ignored, as the Bot Service does; garbage is 502."""
+    _require_success(heard)
+    if not heard.body.strip():
+        return []
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        if "html" in answer.content_type:
-            raise bot_error(f"HTTP {answer.status} with a page of HTML: is that the bot's messages URL?") from None
-        return None
+        answer = json_value(heard.body)
+    except NOT_JSON as error:
+        if "html" in heard.content_type:
+            raise bot_error(f"HTTP {heard.status} with a page of HTML: is that the bot's messages URL?") from None
+        if "json" in heard.content_type or replies_expected:
+            what = f"the bot answered HTTP {heard.status} with what is not JSON ({error}): {heard.excerpt}"
+            raise bot_error(what) from None
+        return []
+    return _replies(answer) if replies_expected else []
 
 
-def _refused(status: int, body: bytes) -> ChannelError:
-    excerpt = body[:300].decode("utf-8", "replace").strip()
-    return bot_error(f"the bot answered HTTP {status}" + (f": {excerpt}" if excerpt else "."))
+def _require_success(heard: Heard) -> None:
+    if not 200 <= heard.status < 300:
+        raise bot_error(f"the bot answered HTTP {heard.status}" + (f": {heard.excerpt}" if heard.excerpt else "."))
+
+
+def _replies(answer: Any) -> list[Activity]:
+    if not isinstance(answer, dict):
+        raise bot_error("the bot's answer is not an object with the 'activities' that deliveryMode asked for.")
+    replies = answer.get("activities") or []
+    if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
+        raise bot_error("the 'activities' of the bot's answer are not an array of activities.")
+    try:
+        return [checked(reply) for reply in replies]
+    except ChannelError as error:
+        raise bot_error(f"an activity in the bot's answer is malformed: {error.message}") from None

@@ -7,10 +7,11 @@ from typing import Any
 from aiohttp import web
 
 from local.channel.context import CHANNEL, Channel
-from local.channel.errors import ChannelError, activity_not_found, bad_argument, missing_property
+from local.channel.errors import ChannelError, activity_not_found, bad_argument
+from local.channel.properties import checked
 from local.channel.store import TEAMS, Activity, Conversation
 from local.channel.supervision import SEND, supervised
-from local.channel.wire import BODY, json_answer, now, read_object, text_field
+from local.channel.wire import BODY, json_answer, now, read_object
 
 # An estimate of Microsoft's own: about 100 KB.
 TEAMS_LARGEST = 100 * 1024
@@ -43,15 +44,6 @@ async def send_history(request: web.Request) -> web.Response:
         raise bad_argument("'activities' must be an array of activities.")
     kept = [keep(request, conversation, checked(activity)) for activity in activities]
     return json_answer({"id": kept[-1] if kept else ""})
-
-
-def checked(activity: Activity) -> Activity:
-    if not text_field(activity, "type"):
-        raise missing_property("The activity needs a 'type'.")
-    attachments = activity.get("attachments")
-    if attachments is not None and not isinstance(attachments, list):
-        raise bad_argument("'attachments' must be an array.")
-    return activity
 
 
 def keep(request: web.Request, conversation: Conversation, activity: Activity) -> str:

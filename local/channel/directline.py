@@ -12,6 +12,7 @@ from yarl import URL
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import bad_argument, forbidden, missing_property
 from local.channel.identity import DEFAULT_TENANT
+from local.channel.properties import checked
 from local.channel.store import (
     DIRECT_LINE,
     TEAMS,
@@ -134,9 +135,7 @@ async def post_activity(request: web.Request) -> web.Response:
 
 async def take(channel: Channel, access: Access, conversation: Conversation, activity: Activity) -> str:
     """A client's activity to the bot, as the user that the token names whatever the activity says."""
-    if not text_field(activity, "type"):
-        raise missing_property("The activity needs a 'type', for example \"message\".")
-    given = activity.get("from")
+    given = checked(activity).get("from")
     user = access.user or text_field(given, "id") or conversation.user_id
     if not user:
         raise missing_property("The activity needs a 'from' with an 'id'.")

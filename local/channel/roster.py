@@ -8,10 +8,11 @@ from typing import Any
 
 from aiohttp import web
 
-from local.channel.connector import checked, keep, paged, reach
+from local.channel.connector import keep, paged, reach
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, bad_argument, missing_property, too_large
 from local.channel.identity import DEFAULT_TENANT, aad_object_id
+from local.channel.properties import checked
 from local.channel.store import (
     DIRECT_LINE,
     TEAMS,

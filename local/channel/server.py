@@ -14,6 +14,7 @@ from aiohttp import web
 from local.channel import admin, auth, connector, directline, page, roster, stream, uploads
 from local.channel.context import CHANNEL, Channel, Handler, Options
 from local.channel.errors import ChannelError
+from local.channel.http_protocol import Runner
 from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
 
 logger = logging.getLogger("local.channel")
@@ -104,7 +105,7 @@ async def serve(options: Options, host: str, port: int) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     listener = _listen(host, port)
-    runner = web.AppRunner(build(options), access_log=None, shutdown_timeout=0.75)
+    runner = Runner(build(options), access_log=None, shutdown_timeout=0.75)
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import string
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from local.channel.wire import now
 
 DIRECT_LINE = "directline"
 TEAMS = "msteams"
+LETTERS = string.ascii_letters + string.digits
 Activity = dict[str, Any]
 
 
@@ -205,8 +207,13 @@ class Store:
         return Attachment(row["id"], row["name"], row["type"], row["data"], row["thumbnail"]) if row else None
 
 
+def new_id(length: int = 22) -> str:
+    """Unguessable letters and digits: fit for a URL, a path and a shell, where a leading "-" would be an option."""
+    return "".join(secrets.choice(LETTERS) for _ in range(length))
+
+
 def new_conversation_id() -> str:
-    return secrets.token_urlsafe(15).replace("_", "A")
+    return new_id()
 
 
 def new_conversation(

@@ -64,7 +64,8 @@ class Tokens:
         if scheme.lower() != "bearer" or not credential.strip() or " " in credential.strip():
             raise unauthorized("Send `Authorization: Bearer <Direct Line secret or token>`.")
         credential = credential.strip()
-        if hmac.compare_digest(credential.encode(), self._secret):
+        # Bytes of a header that are not UTF-8 arrive as surrogates.
+        if hmac.compare_digest(credential.encode("utf-8", "surrogateescape"), self._secret):
             return Access()
         access = _access(self._verify(credential, "token"))
         if origin and access.origins and origin.rstrip("/") not in access.origins:

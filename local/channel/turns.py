@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from local.channel.bot_client import TURN_SECONDS, BotClient
-from local.channel.errors import BotUnreachableError, ChannelError, bot_error
+from local.channel.errors import BotUnreachableError, ChannelError
 from local.channel.faults import Faults
 from local.channel.identity import Identity
 from local.channel.store import Activity, Conversation, Member, Store
 from local.channel.transcript import Transcript, passing_id
-from local.channel.wire import now, text_field
+from local.channel.wire import now
 
 # A page opened while the bot starts is greeted as soon as it is up.
 ANNOUNCE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -51,8 +50,7 @@ class Turns:
         shown = {**activity, **self.identity.shown(conversation, sender, activity), "id": activity_id}
         await self._announce(conversation, deadline)
         with self.transcript.turn(conversation.id):
-            answer = await self._post({**shown, **self.identity.addressed(conversation, activity)}, deadline)
-            replies = expected_replies(shown, answer)
+            replies = await self._post({**shown, **self.identity.addressed(conversation, activity)}, deadline)
             self.transcript.echo(conversation, shown)
             for reply in replies:
                 dressed = {**reply, "timestamp": now(), **self.identity.from_bot(conversation, reply)}
@@ -95,27 +93,15 @@ class Turns:
         except ChannelError as error:
             logger.warning("%s in %s: %s", update["type"], update["conversation"]["id"], error.message)
 
-    async def _post(self, activity: Activity, deadline: float) -> Any:
+    async def _post(self, activity: Activity, deadline: float) -> list[Activity]:
         """Post it once, or by a fault twice, as the Bot Service does when it missed the first answer."""
         loop = asyncio.get_running_loop()
         fault = self.faults.choose("turn", activity["conversation"]["id"])
         if fault and fault.delay:
             await asyncio.sleep(fault.delay)
-        answer = await self.bot.post(activity, deadline - loop.time())
+        replies = await self.bot.post(activity, deadline - loop.time())
         if fault and fault.twice:
-            answer = await self.bot.post(activity, deadline - loop.time())
+            replies = await self.bot.post(activity, deadline - loop.time())
         if fault and fault.status:
             raise ChannelError(fault.status, fault.code or "ServiceError", fault.message)
-        return answer
-
-
-def expected_replies(question: Activity, answer: Any) -> list[Activity]:
-    """With deliveryMode expectReplies the replies come as the answer's body. Raises 502 when they are malformed."""
-    replies = answer.get("activities") if isinstance(answer, dict) else None
-    if question.get("deliveryMode") != "expectReplies" or replies is None:
-        return []
-    if not isinstance(replies, list) or not all(
-        isinstance(each, dict) and text_field(each, "type") for each in replies
-    ):
-        raise bot_error("the 'activities' of the bot's answer are not an array of activities.")
-    return replies
+        return replies

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from local.channel.context import CHANNEL, Channel
 from local.channel.directline import BASE, reach, take
 from local.channel.errors import ChannelError, bad_argument, too_large
-from local.channel.store import Activity, Attachment
+from local.channel.properties import checked
+from local.channel.store import Activity, Attachment, new_id
 from local.channel.supervision import faulty
 from local.channel.wire import (
     MAX_ACTIVITY,
@@ -25,6 +24,7 @@ from local.channel.wire import (
     parse_object,
     read_body,
     read_part,
+    readable,
     text_field,
 )
 
@@ -51,9 +51,9 @@ async def upload(request: web.Request) -> web.Response:
         received = await _single(request)
     if not received.files:
         raise bad_argument("The upload holds no file.")
+    activity = checked({"type": "message", **received.activity})
     for file in received.files:
         channel.store.add_attachment(conversation.id, file)
-    activity = {"type": "message", **received.activity}
     activity["attachments"] = attached(channel, activity.get("attachments"), received.files)
     if user := request.query.get("userId"):
         given = activity.get("from")
@@ -73,12 +73,13 @@ async def _multipart(request: web.Request) -> Upload:
     if (request.content_length or 0) > MAX_UPLOAD:
         raise too_large("The upload", MAX_UPLOAD)
     try:
-        reader = await request.multipart()
-        while part := await reader.next():
-            await _take_part(received, part)
+        with readable("The upload"):
+            reader = await request.multipart()
+            while part := await reader.next():
+                await _take_part(received, part)
     except ChannelError:
         raise
-    except (HttpProcessingError, ValueError, AssertionError, RuntimeError, LookupError) as error:
+    except (ValueError, AssertionError, RuntimeError, LookupError) as error:
         raise bad_argument(f"The multipart body is malformed: {error}.") from error
     return received
 
@@ -124,7 +125,7 @@ def content_url(channel: Channel, file: Attachment) -> str:
 
 def new_attachment(name: str, kind: str, data: bytes, thumbnail: bytes | None = None) -> Attachment:
     kind = kind if MEDIA_TYPE.fullmatch(kind) else UNKNOWN_TYPE
-    return Attachment(secrets.token_urlsafe(24), name or "file", kind, data, thumbnail)
+    return Attachment(new_id(32), name or "file", kind, data, thumbnail)
 
 
 def file_name(disposition: str) -> str:

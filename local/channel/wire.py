@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from local.channel.errors import ChannelError, bad_argument, too_large
 
@@ -15,7 +17,20 @@ MAX_FILE = 4 * 1024 * 1024
 # Several files and an activity in one multipart request.
 MAX_UPLOAD = 5 * MAX_FILE
 MAX_ACTIVITY = 4 * 1024 * 1024
+# Far more than any card needs, and far less than where recursive readers of JSON give up.
+MAX_DEPTH = 100
 BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
+
+
+class TooDeepError(ValueError):
+    """JSON that few readers could read."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it is nested deeper than {MAX_DEPTH} levels")
+
+
+# msgspec raises ValueErrors for text that is not UTF-8.
+NOT_JSON = (msgspec.DecodeError, ValueError)
 
 
 def now(offset: float = 0.0) -> str:
@@ -41,12 +56,23 @@ async def read_body(request: web.Request, limit: int, what: str) -> bytes:
     if (request.content_length or 0) > limit:
         raise too_large(what, limit)
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise too_large(what, limit)
+    with readable(what):
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                raise too_large(what, limit)
     request[BODY] = bytes(body)
     return request[BODY]
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """400 instead of aiohttp's errors for a body that is not what its headers say: a broken gzip, a broken chunk."""
+    try:
+        yield
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0].strip(" ,:") or type(error).__name__
+        raise bad_argument(f"{what} cannot be read as its headers announce it ({reason}).") from error
 
 
 async def read_part(part: BodyPartReader, limit: int, what: str) -> bytes:
@@ -63,12 +89,32 @@ async def read_part(part: BodyPartReader, limit: int, what: str) -> bytes:
 
 def parse_object(body: bytes, what: str) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        value = json_value(body)
+    except NOT_JSON as error:
         raise bad_argument(f"{what} is not JSON: {error}.") from error
     if not isinstance(value, dict):
         raise bad_argument(f"{what} must be a JSON object.")
     return value
+
+
+def json_value(body: bytes | bytearray) -> Any:
+    """The JSON value in `body`; raises one of NOT_JSON, also for what is nested deeper than MAX_DEPTH."""
+    try:
+        value = msgspec.json.decode(body)
+    except RecursionError:
+        raise TooDeepError from None
+    # Most bodies hold so few brackets that no walk is needed.
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(value):
+        raise TooDeepError
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        outer = [item for item in level if isinstance(item, (dict, list))]
+        level = [inner for item in outer for inner in (item.values() if isinstance(item, dict) else item)]
+    return bool(level)
 
 
 async def read_object(

@@ -6,20 +6,22 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import msgspec
 
-from local.channel.wire import now
+from local.channel.wire import NOT_JSON, json_value, now
 
 ENTRIES = 400
 BODY_LIMIT = 16 * 1024
 
 
-@dataclass(frozen=True)
-class Entry:
-    """`way` is "to-bot" or "from-bot", `at` when it began, `status` 0 that there was no answer."""
+class Entry(TypedDict):
+    """`way` is "to-bot" or "from-bot", `at` when it began, `status` 0 that there was no answer.
+
+    Bodies are JSON, encoded once: whatever was on the wire, reading the log cannot fail.
+    """
 
     id: int
     at: str
@@ -28,8 +30,8 @@ class Entry:
     conversation: str
     status: int
     milliseconds: float
-    body: Any
-    answer: Any
+    body: msgspec.Raw
+    answer: msgspec.Raw
     note: str
 
 
@@ -50,24 +52,31 @@ class WireLog:
         self._grown = asyncio.Event()
 
     def record(self, way: str, title: str, conversation: str, body: Any, outcome: Outcome) -> None:
-        milliseconds = round(outcome.seconds * 1000, 1)
-        answer = _short(outcome.answer)
-        entry = Entry(
-            next(self._ids), now(-outcome.seconds), way, title, conversation, outcome.status, milliseconds,
-            _short(body), answer, outcome.note,
-        )  # fmt: skip
+        """Keep a call; `body` and the outcome's answer are bytes as they came, or values that are JSON."""
+        entry: Entry = {
+            "id": next(self._ids),
+            "at": now(-outcome.seconds),
+            "way": way,
+            "title": title,
+            "conversation": conversation,
+            "status": outcome.status,
+            "milliseconds": round(outcome.seconds * 1000, 1),
+            "body": _kept(body),
+            "answer": _kept(outcome.answer),
+            "note": outcome.note,
+        }
         self._entries.append(entry)
         self._grown.set()
         self._grown = asyncio.Event()
 
     @property
     def newest(self) -> int:
-        return self._entries[-1].id if self._entries else 0
+        return self._entries[-1]["id"] if self._entries else 0
 
-    def after(self, entry_id: int) -> list[dict[str, Any]]:
-        return [asdict(entry) for entry in self._entries if entry.id > entry_id]
+    def after(self, entry_id: int) -> list[Entry]:
+        return [entry for entry in self._entries if entry["id"] > entry_id]
 
-    async def follow(self, entry_id: int) -> AsyncIterator[list[dict[str, Any]]]:
+    async def follow(self, entry_id: int) -> AsyncIterator[list[Entry]]:
         """Entries as they come, for ever; an empty list after 15 quiet seconds."""
         while True:
             grown = self._grown
@@ -82,21 +91,16 @@ class WireLog:
                 yield []
 
 
-def _short(body: Any) -> Any:
-    """A body small enough to keep: large ones as the beginning of their text."""
-    if isinstance(body, bytes):
-        text = body[:BODY_LIMIT].decode("utf-8", "replace")
-        return _parsed(body) if len(body) <= BODY_LIMIT else f"{text}… ({len(body)} bytes)"
-    encoded = msgspec.json.encode(body)
-    return (
-        body
-        if len(encoded) <= BODY_LIMIT
-        else f"{encoded[:BODY_LIMIT].decode('utf-8', 'replace')}… ({len(encoded)} bytes)"
-    )
-
-
-def _parsed(body: bytes) -> Any:
+def _kept(body: Any) -> msgspec.Raw:
+    """A body as JSON on one line; a large one as the beginning of its text, what is no JSON as its text."""
+    given = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    if len(given) > BODY_LIMIT:
+        return _text(f"{given[:BODY_LIMIT].decode('utf-8', 'replace')}… ({len(given)} bytes)")
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body.decode("utf-8", "replace")
+        return msgspec.Raw(msgspec.json.encode(json_value(given)))
+    except NOT_JSON:
+        return _text(given.decode("utf-8", "replace"))
+
+
+def _text(text: str) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(text))

@@ -1,10 +1,14 @@
 """Whatever is sent, the answer is a documented error body; nothing crashes the channel."""
 
 import asyncio
+import io
 import itertools
 
 import pytest
 from yarl import URL
+
+from local.channel.store import new_conversation_id
+from local.channel.uploads import new_attachment
 
 NAMES = ("%00", "..%2f..%2fetc%2fpasswd", "%ff%fe", "x" * 3000, "%F0%9F%A6%8A", "a|b;c@d:e", "'%22--")
 PATHS = (
@@ -66,31 +70,118 @@ async def test_bodies_of_every_kind(channel, bot):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"from": "ann"},
-        {"from": {"id": 7}},
-        {"conversation": "other"},
         {"channelData": []},
-        {"attachments": {"a": 1}},
-        {"attachments": [1, None]},
-        {"text": {"x": 1}},
-        {"id": ["x"]},
-        {"timestamp": 5, "locale": 7, "recipient": 3},
+        {"channelData": "text", "value": [5]},
+        {"attachments": None, "entities": None, "timestamp": None},
+        {"somethingNew": [1, {"x": 2}]},
+        {"localTimestamp": "2026-11-21T12:00:00.1234567+01:00", "localTimezone": "Europe/Berlin"},
         {"type": "x" * 10000},
         {"deliveryMode": "expectReplies"},
     ],
 )
-async def test_activities_with_odd_properties_pass_or_are_400(channel, bot, changes):
+async def test_activities_with_odd_properties_pass(channel, bot, changes):
     conversation, token, _ = await channel.open()
     bot.echoes = False
     activity = {"type": "message", "text": "hi", "from": {"id": "dl_ann"}, **changes}
     answer = await channel.dl("POST", f"/conversations/{conversation}/activities", activity, token=token)
-    assert answer.status in (200, 400)
-    await channel.activities(conversation, token)
+    assert answer.status == 200, answer.body
     question = {"serviceUrl": channel.url, "conversation": {"id": conversation}}
     for path in ("/activities", "/activities/x"):
         status, body = await bot.call("POST", question, path, {"type": "message", **changes})
-        assert status in (200, 400), body
+        assert status == 200, body
     await channel.activities(conversation, token)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"from": "ann"}, "from"),
+        ({"from": {"id": 7}}, "from.id"),
+        ({"conversation": "other"}, "conversation"),
+        ({"attachments": 5}, "attachments"),
+        ({"attachments": {"a": 1}}, "attachments"),
+        ({"attachments": [1, None]}, "attachments[0]"),
+        ({"attachments": [{"contentUrl": 1}]}, "attachments[0].contentUrl"),
+        ({"entities": "a"}, "entities"),
+        ({"suggestedActions": {"actions": ["x"]}}, "suggestedActions.actions[0]"),
+        ({"text": {"x": 1}}, "text"),
+        ({"id": ["x"]}, "id"),
+        ({"type": 5}, "type"),
+        ({"timestamp": "yesterday"}, "timestamp"),
+        ({"localTimestamp": 5}, "localTimestamp"),
+        ({"locale": 7}, "locale"),
+        ({"membersAdded": [{"id": {}}]}, "membersAdded[0].id"),
+    ],
+)
+async def test_properties_of_a_wrong_type_are_400_and_named(channel, bot, changes, name):
+    conversation, token, _ = await channel.open()
+    await bot.heard("conversationUpdate")
+    activity = {"type": "message", "text": "hi", "from": {"id": "dl_ann"}, **changes}
+    answer = await channel.dl("POST", f"/conversations/{conversation}/activities", activity, token=token)
+    assert (answer.status, answer.code) == (400, "BadArgument")
+    assert f"{name!r}" in answer.body["error"]["message"]
+    question = {"serviceUrl": channel.url, "conversation": {"id": conversation}}
+    for path in ("/activities", "/activities/x"):
+        status, body = await bot.call("POST", question, path, {"type": "message", **changes})
+        assert (status, body["error"]["code"]) == (400, "BadArgument")
+        assert f"{name!r}" in body["error"]["message"]
+    assert await channel.activities(conversation, token) == ([], "0")
+    assert [activity["type"] for activity in bot.received] == ["conversationUpdate"]
+
+
+def nested(depth):
+    return b'{"type": "message", "from": {"id": "dl_ann"}, "value": ' + b"[" * depth + b"]" * depth + b"}"
+
+
+@pytest.mark.parametrize("depth", [120, 600, 990, 5000])
+async def test_json_nested_too_deep_is_400_and_the_wire_stays_readable(channel, bot, depth):
+    conversation, _, _ = await channel.open()
+    for base in ("/v3/directline", "/v3"):
+        path = f"{base}/conversations/{conversation}/activities"
+        status, body = await raw(channel, "POST", path, nested(depth))
+        assert status == 400, body
+        assert b"deep" in body
+    assert bot.of_type("message") == []
+    entries = (await channel.call("GET", "/admin/wire", token=None)).body["entries"]
+    assert 400 in [entry["status"] for entry in entries]
+    async with channel.session.get(f"{channel.url}/admin/wire/stream") as stream:
+        assert (await stream.content.readline()).startswith(b"id: ")
+
+
+async def test_json_of_a_sane_depth_passes(channel, bot):
+    conversation, _, _ = await channel.open()
+    path = f"/v3/directline/conversations/{conversation}/activities"
+    assert (await raw(channel, "POST", path, nested(95)))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v3/directline/conversations/{}/activities",
+        "/v3/directline/conversations/{}/upload",
+        "/v3/conversations/{}/activities",
+    ],
+)
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+async def test_a_body_that_is_not_what_its_encoding_says_is_400(channel, path, kind, caplog):
+    conversation, _, _ = await channel.open()
+    headers = {"Content-Encoding": "gzip", "Content-Type": kind}
+    async with channel.session.post(
+        channel.url + path.format(conversation),
+        data=io.BytesIO(b"this is not gzip"),
+        headers={"Authorization": "Bearer the-secret", **headers},
+    ) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["code"] == "BadArgument"
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_ids_are_letters_and_digits(channel):
+    ids = [new_conversation_id() for _ in range(2000)] + [
+        new_attachment("x", "text/plain", b"").id for _ in range(2000)
+    ]
+    assert all(each.isalnum() for each in ids)
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("answer", [[], {"activities": 5}, {"activities": [None, 7, {"type": 3}]}, "x", None])

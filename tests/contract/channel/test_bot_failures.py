@@ -1,6 +1,7 @@
 """A bot that is down, slow or answers what is no answer: what its clients are told."""
 
 import asyncio
+import json
 
 import pytest
 from aiohttp import web
@@ -71,6 +72,49 @@ async def test_a_page_instead_of_a_bot_is_502(channel, bot):
     answer = await channel.say(conversation, token, "hi")
     assert answer.status == 502
     assert "HTML" in answer.body["error"]["message"]
+
+
+def parsed(text):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "more"),
+    [
+        ("application/json", b"{broken", {}),
+        ("application/json", b"[" * 5000, {}),
+        ("application/problem+json; charset=utf-8", b"\xff\xfe", {}),
+        ("text/plain", b"OK", {"deliveryMode": "expectReplies"}),
+        ("application/json", b"[]", {"deliveryMode": "expectReplies"}),
+        ("application/json", b'"x"', {"deliveryMode": "expectReplies"}),
+        ("application/json", b'{"activities": 5}', {"deliveryMode": "expectReplies"}),
+        ("application/json", b'{"activities": [{"type": 3}]}', {"deliveryMode": "expectReplies"}),
+        ("application/json", b'{"activities": [{"type": "message", "text": []}]}', {"deliveryMode": "expectReplies"}),
+    ],
+)
+async def test_an_answer_that_is_garbage_is_502_and_shown_on_the_wire(channel, bot, kind, body, more):
+    conversation, token, _ = await channel.open()
+    await bot.heard("conversationUpdate")
+    bot.answer = web.Response(body=body, headers={"Content-Type": kind})
+    answer = await channel.say(conversation, token, "hi", **more)
+    assert (answer.status, answer.code) == (502, "BotError")
+    assert await channel.texts(conversation, token) == []
+    entries = (await channel.call("GET", "/admin/wire", token=None)).body["entries"]
+    entry = next(entry for entry in entries if entry["title"] == "message")
+    assert entry["status"] == 502
+    assert entry["note"] == answer.body["error"]["message"]
+    text = body.decode("utf-8", "replace")
+    assert entry["answer"] in (text, parsed(text))
+
+
+async def test_an_answer_of_text_to_a_plain_activity_is_ignored(channel, bot):
+    conversation, token, _ = await channel.open()
+    await bot.heard("conversationUpdate")
+    bot.answer = web.Response(text="OK")
+    assert (await channel.say(conversation, token, "hi")).status == 200
 
 
 async def test_expect_replies_come_in_the_answer(channel, bot):
