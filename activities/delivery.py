@@ -10,11 +10,11 @@ import msgspec
 
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.notification import DeliveryEnd, DeliveryHold, SendOrder
+from ringback.delivery.opening import Recipients
 from ringback.delivery.sending import Sending, dead_letter
 from ringback.delivery.throttle import throttle
 from ringback.settings import settings
 from ringback.tables.dead_letters import DeadLetterTable
-from ringback.tables.recipients import RecipientTable
 from ringback.tables.service import tables
 from ringback.templates.library import Templates
 
@@ -25,8 +25,9 @@ bp = df.Blueprint()
 async def send_message(payload: dict[str, Any]) -> dict[str, Any]:
     """Input: SendOrder. One try. Output: SendAnswer."""
     found = tables()
-    pace, templates = throttle(found, settings()), Templates(found)
-    sending = Sending(Ledger(found), RecipientTable(found), DeadLetterTable(found), pace, templates)
+    config, templates = settings(), Templates(found)
+    pace = throttle(found, config)
+    sending = Sending(Ledger(found), Recipients(found, pace, config), DeadLetterTable(found), pace, templates)
     return _plain(await sending.send(msgspec.convert(payload, SendOrder)))
 
 

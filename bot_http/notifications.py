@@ -94,7 +94,7 @@ async def _notification(asked: NotificationRequest, chosen: str) -> Notification
     content, _ = request.content_of(asked)
     # An unknown template, or data that does not fit it, is the caller's to mend, now.
     await rendered(content, BOT, None, Templates(tables()))
-    user, conversation = await addressing.resolve(asked.to, tables())
+    user, conversation = await addressing.resolve(asked.to, tables(), settings().acs_chat_channels)
     await check_fitting(content, asked.channels, user, conversation, tables())
     return Notification(
         id=delivery_of(chosen),

@@ -7,19 +7,32 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+from msgspec import UNSET
 
 from bot_http.bodies import decode
 from bot_http.people import DurableUserEntities
 from bot_http.problem import answer, answers_problems
 from ringback import ids
-from ringback.channels.address import Address
+from ringback.channels.teams import TeamsUser
+from ringback.delivery import teams_registration
+from ringback.delivery.consent import BOT
 from ringback.delivery.people import erase_user, tell
 from ringback.delivery.person import UserState, Word, load
-from ringback.delivery.registration import UserWish, addresses_of, aliases_of, changes_of, try_out, view
+from ringback.delivery.registration import (
+    UserWish,
+    address_changes,
+    addresses_of,
+    aliases_of,
+    changes_of,
+    try_out,
+    view,
+)
+from ringback.delivery.teams_registration import Found
 from ringback.delivery.waiting import suppress_waiting
 from ringback.errors import ConflictError, NotFoundError, RequestError
 from ringback.operations.engine import DurableClientEngine
-from ringback.tables.addresses import AddressTable
+from ringback.settings import settings
+from ringback.tables.addresses import AddressTable, Stored
 from ringback.tables.aliases import Alias, AliasTable, parse_alias, resolve_id
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import tables
@@ -27,7 +40,10 @@ from ringback.tables.users import MAX_PAGE, UserRow, UserTable
 
 bp = df.Blueprint()
 DEFAULT_PAGE = 100
-FORM = '{"email"?, "phone"?, "externalIds"?, "aadObjectId" + "tenantId"?, "consents"?, "categories"?, "preferences"?}'
+FORM = (
+    '{"email"?, "phone"?, "externalIds"?, "aadObjectId" + "tenantId"?, "teams"?, "consents"?, "categories"?, '
+    '"preferences"?}'
+)
 
 
 @bp.route(route="users", methods=["GET"])
@@ -58,10 +74,16 @@ async def put_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """Register addresses, ids, consents and preferences: 200, or 201 for somebody new by an external or aad id."""
     wish, identity, now = decode(req.get_body(), UserWish, FORM), _id(req), datetime.now(timezone.utc)
     entities = DurableUserEntities(client)
-    aliases, addresses, changes = aliases_of(wish), addresses_of(wish), changes_of(wish, now)
+    aliases, changes = aliases_of(wish), changes_of(wish, now)
+    addresses: dict[str, Stored | None] = {**addresses_of(wish)}
+    teams_registration.check(wish.teams, settings())
     user, is_new = await _whose(identity, aliases)
     state = load(None) if is_new else await entities.read(user) or load(None)
     before = dict(state.addresses)
+    on_teams = await _on_teams(user, wish, aliases, before.get(BOT))
+    if on_teams is not UNSET:
+        addresses[BOT] = on_teams
+    changes = [*address_changes(addresses), *changes]
     try_out(state, changes)
     await _enter(user, aliases, now)
     await _store(user, [address for address in addresses.values() if address])
@@ -112,6 +134,14 @@ async def _whose(identity: str, aliases: dict[str, Alias]) -> tuple[str, bool]:
     return user, is_new
 
 
+async def _on_teams(user: str, wish: UserWish, aliases: dict[str, Alias], key: str | None) -> Found:
+    """Who this person is on Teams after the request, where they may not have written yet."""
+    stored = await AddressTable(tables()).get(user, key) if key else None
+    known = stored if isinstance(stored, TeamsUser) else None
+    earlier = await AliasTable(tables()).of(user) if wish.teams else []
+    return teams_registration.registered(wish.teams, wish.name, aliases.values(), known, earlier)
+
+
 def _parts(own: Alias | None) -> tuple[str, ...]:
     """What makes the key of somebody new: the same for who writes later with this directory object."""
     assert own is not None
@@ -126,7 +156,7 @@ async def _enter(user: str, aliases: dict[str, Alias], now: datetime) -> None:
     await UserTable(tables()).add(user, now)
 
 
-async def _store(user: str, addresses: list[Address]) -> None:
+async def _store(user: str, addresses: list[Stored]) -> None:
     for address in addresses:
         await AddressTable(tables()).put(user, address)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ringback.channels.teams import SERVICE_URL
 from ringback.delivery.pace import Window, parse_windows
 from ringback.errors import ConfigurationError
 
@@ -26,6 +27,10 @@ DEVELOPMENT_STORAGE = (
 # Teams' limits for a bot: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit
 APP_WINDOWS = "50/1"
 CONVERSATION_WINDOWS = "7/1,8/2,60/30,1800/3600"
+CREATE_WINDOWS = CONVERSATION_WINDOWS
+# What the chat of Azure Communication Services calls itself towards a bot: `AcsChat` in its quickstart "Add a bot to
+# your chat app", lower case by the convention of all channels.
+ACS_CHAT_CHANNELS = ("AcsChat", "acschat", "acs")
 SAMPLE_SIGNING_KEY = "for-local-use-only-choose-your-own-in-azure"
 
 
@@ -40,6 +45,7 @@ class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
     openid_metadata_url: str = "https://login.botframework.com/v1/.well-known/openidconfiguration"
     token_issuer: str = "https://api.botframework.com"  # noqa: S105  an issuer, no secret
     token_url: str = ""
+    teams_service_url: str = SERVICE_URL
     service_url_hosts: tuple[str, ...] = ()
     attachment_hosts: tuple[str, ...] = ()
 
@@ -61,10 +67,14 @@ class MessagingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThrottleSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How fast the bot may send: to all of a tenant, and to one conversation; `block` slots are taken ahead."""
+    """How fast the bot may send: to all of a tenant, and to one conversation; `block` slots are taken ahead.
+
+    `create` is how fast it may open conversations with people of a tenant.
+    """
 
     app: tuple[Window, ...] = parse_windows(APP_WINDOWS, "")
     conversation: tuple[Window, ...] = parse_windows(CONVERSATION_WINDOWS, "")
+    create: tuple[Window, ...] = parse_windows(CREATE_WINDOWS, "")
     block: int = 8
 
 
@@ -86,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     external_job_queue: str = ""
     file_max_bytes: int = 20 * 1024 * 1024
     opt_in_categories: tuple[str, ...] = ()
+    acs_chat_channels: tuple[str, ...] = ACS_CHAT_CHANNELS
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -108,6 +119,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         external_job_queue=environ.get("EXTERNAL_JOB_QUEUE", ""),
         file_max_bytes=_integer(environ, "FILE_MAX_BYTES", 20 * 1024 * 1024),
         opt_in_categories=_list(environ, "OPT_IN_CATEGORIES"),
+        acs_chat_channels=_names(environ, "ACS_CHAT_CHANNEL_IDS") or ACS_CHAT_CHANNELS,
     )
 
 
@@ -136,6 +148,7 @@ def _bot(environ: Mapping[str, str], in_azure: bool) -> BotSettings:
         openid_metadata_url=overridable["openid_metadata_url"] or defaults.openid_metadata_url,
         token_issuer=overridable["token_issuer"] or defaults.token_issuer,
         token_url=overridable["token_url"],
+        teams_service_url=_url(environ, "BOT_TEAMS_SERVICE_URL") or defaults.teams_service_url,
         service_url_hosts=_list(environ, "BOT_SERVICE_URL_HOSTS"),
         attachment_hosts=_list(environ, "BOT_ATTACHMENT_HOSTS"),
     )
@@ -197,6 +210,7 @@ def _throttle(environ: Mapping[str, str]) -> ThrottleSettings:
         conversation=parse_windows(
             environ.get("THROTTLE_CONVERSATION") or CONVERSATION_WINDOWS, "THROTTLE_CONVERSATION"
         ),
+        create=parse_windows(environ.get("THROTTLE_CREATE") or CREATE_WINDOWS, "THROTTLE_CREATE"),
         block=max(0, _integer(environ, "THROTTLE_BLOCK", 8)),
     )
 
@@ -247,4 +261,9 @@ def _integer(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in environ.get(name, "").split(",") if part.strip())
+    return tuple(part.lower() for part in _names(environ, name))
+
+
+def _names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """For what is spelt exactly."""
+    return tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from local.channel.store import TEAMS, Activity, Conversation, Member
 from local.channel.wire import now
 
 DEFAULT_TENANT = "11111111-2222-4333-8444-555555555555"
+GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def _teams_data(conversation: Conversation, activity: Activity) -> Activity:
 
 
 def aad_object_id(user_id: str) -> str:
-    """A GUID that is always the same for a user id."""
+    """A GUID that is always the same for a user id; a bot may name a person by it, and then it is both."""
+    if GUID.fullmatch(user_id):
+        return user_id
     digest = hashlib.sha256(user_id.encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"

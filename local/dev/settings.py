@@ -21,7 +21,14 @@ DIRECT_LINE_SECRET = "local-direct-line-secret"  # noqa: S105 known to everybody
 
 
 def host_environment(
-    root: Path, state: Path, port: int, tables_port: int, environ: Mapping[str, str] = os.environ, *, outbox_port: int
+    root: Path,
+    state: Path,
+    port: int,
+    tables_port: int,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    outbox_port: int,
+    channel_port: int = 3978,
 ) -> dict[str, str]:
     """Settings files, then what the stack decides, then the developer's environment; later ones win.
 
@@ -31,6 +38,7 @@ def host_environment(
     for name in _SETTINGS_FILES:
         values |= _values(root / name)
     values |= {"PUBLIC_URL": f"http://127.0.0.1:{port}", "BOT_ALLOW_ANONYMOUS": "true"}
+    values |= {"BOT_TEAMS_SERVICE_URL": f"http://127.0.0.1:{channel_port}/teams/"}
     values |= environ
     return {
         **values,

@@ -132,7 +132,9 @@ def programs(options: Options) -> dict[str, Program]:
         *("--state", str(state / "host"), *(["--enable-auth"] if options.enable_auth else [])),
     ]
     host_environment = settings.host_environment(
-        ROOT, state, options.port, options.tables_port, outbox_port=options.outbox_port
+        *(ROOT, state, options.port, options.tables_port),
+        outbox_port=options.outbox_port,
+        channel_port=options.channel_port,
     )
     tied = ["--end-with-parent"]
     return {

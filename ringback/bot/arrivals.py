@@ -10,6 +10,7 @@ import asyncio
 import msgspec
 
 from ringback.bot.inbound import Inbound
+from ringback.channels.teams import TEAMS
 from ringback.delivery.people import UserEntities, tell
 from ringback.delivery.person import Heard, Installed, Said
 from ringback.delivery.reference import Reference
@@ -17,12 +18,15 @@ from ringback.ids import conversation_key
 from ringback.tables.aliases import AliasTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import Tables
+from ringback.tables.tenants import TenantTable
 from ringback.tables.users import UserRow, UserTable
 
 # What a person does of their own will; being added to a conversation or a client that joins is none of it.
 WRITING = {"message", "invoke", "messageReaction"}
 INSTALLATION = "installationUpdate"
 GONE = "gone"
+# What Teams puts between a channel's id and the post that a message stands below.
+POST = ";messageid="
 
 
 async def arrive(inbound: Inbound, tables: Tables, entities: UserEntities) -> Inbound:
@@ -32,13 +36,13 @@ async def arrive(inbound: Inbound, tables: Tables, entities: UserEntities) -> In
         return inbound
     if bot_left(inbound):
         reference = await _named(reference, tables)
-        for where in (reference, *await _group(reference, tables)):
-            word = Installed(reference=where.key, installed=False, at=where.seen_at)
-            await tell(entities, where.user_key, "installed", word)
+        for where in (reference, *await _groups(reference, tables)):
+            await tell(entities, where.user_key, "installed", _installed(where, installed=False))
         return msgspec.structs.replace(inbound, reference=reference)
     reference = await _hear(reference, inbound, tables, entities)
-    for group in await _group(reference, tables):
-        await _hear(group, inbound, tables, entities)
+    await TenantTable(tables).heard(reference)
+    for group in await _groups(reference, tables):
+        await _hear(group, inbound, tables, entities, wrote=bot_came(inbound))
     await _part(inbound, tables, entities)
     return msgspec.structs.replace(inbound, reference=reference)
 
@@ -57,7 +61,10 @@ def bot_left(inbound: Inbound) -> bool:
     return inbound.type == "conversationUpdate" and inbound.reference.bot_id in inbound.members_removed
 
 
-async def _hear(reference: Reference, inbound: Inbound, tables: Tables, entities: UserEntities) -> Reference:
+async def _hear(
+    reference: Reference, inbound: Inbound, tables: Tables, entities: UserEntities, *, wrote: bool = False
+) -> Reference:
+    """Write it down; `wrote` for what is as good as writing: a group that lets the bot in wants to hear of it."""
     aliases, references = AliasTable(tables), ReferenceTable(tables)
     owner = aliases.recall(reference)
     if owner is not None:
@@ -66,12 +73,16 @@ async def _hear(reference: Reference, inbound: Inbound, tables: Tables, entities
     else:
         reference = _owned(reference, await aliases.owner(reference))
         await asyncio.gather(references.put(reference), UserTable(tables).seen(_listed(reference)))
-    heard = Heard(reference=reference, wrote=inbound.type in WRITING)
+    heard = Heard(reference=reference, wrote=wrote or inbound.type in WRITING)
     await tell(entities, reference.user_key, "remember", heard)
     if bot_came(inbound):
-        word = Installed(reference=reference.key, installed=True, at=reference.seen_at)
-        await tell(entities, reference.user_key, "installed", word)
+        await tell(entities, reference.user_key, "installed", _installed(reference, installed=True))
     return reference
+
+
+def _installed(where: Reference, *, installed: bool) -> Installed:
+    personal = where.channel_id == TEAMS and not where.is_group
+    return Installed(reference=where.key, installed=installed, at=where.seen_at, personal=personal)
 
 
 async def _part(inbound: Inbound, tables: Tables, entities: UserEntities) -> None:
@@ -86,6 +97,13 @@ async def _part(inbound: Inbound, tables: Tables, entities: UserEntities) -> Non
 
 async def _named(reference: Reference, tables: Tables) -> Reference:
     return _owned(reference, await AliasTable(tables).holder(reference) or reference.user_key)
+
+
+async def _groups(reference: Reference, tables: Tables) -> list[Reference]:
+    """The group that this is heard in; below a post in a channel of a team, the whole channel too."""
+    ids = dict.fromkeys((reference.conversation_id, reference.conversation_id.partition(POST)[0]))
+    places = [msgspec.structs.replace(reference, conversation_id=identity) for identity in ids]
+    return [group for place in places for group in await _group(place, tables)]
 
 
 async def _group(reference: Reference, tables: Tables) -> list[Reference]:

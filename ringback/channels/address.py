@@ -12,6 +12,7 @@ from typing import Literal
 import idna
 import msgspec
 
+from ringback.channels.teams import TeamsUser
 from ringback.delivery.reference import Reference
 from ringback.errors import RequestError
 
@@ -42,7 +43,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{local[:1]}…@{domain}"
 
 
-Recipient = Reference | Address
+Recipient = Reference | Address | TeamsUser
 
 
 def phone(text: str, name: str | None = None, *, region: str | None = None) -> Address:

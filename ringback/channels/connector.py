@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from urllib.parse import quote
 
 import aiohttp
@@ -11,15 +12,15 @@ from yarl import URL
 from ringback.channels.address import Recipient
 from ringback.channels.http import NO_ANSWER, NOT_CONNECTED, session
 from ringback.channels.port import Once, Outcome, Payload, Reaction, SendResult, wrong_recipient
+from ringback.channels.teams import TEAMS, TeamsUser
 from ringback.channels.tokens import TokenSource
-from ringback.delivery.policy import classify, no_answer
+from ringback.delivery.policy import Service, classify, no_answer
 from ringback.delivery.reference import Reference, check_service_url, local_mode
 from ringback.errors import ConfigurationError, RetryableError, UnsafeReferenceError
 from ringback.settings import Settings
 
 # These show a conversation as one stream: a reply goes to the conversation, never below an activity.
 STREAMS = {"directline", "webchat"}
-TEAMS = "msteams"
 # Teams counts the UTF-16 of a whole message and refuses near 100 KB.
 TEAMS_LARGEST = 80 * 1024
 # What is read of an answer; ids and errors are far smaller.
@@ -53,28 +54,79 @@ class ConnectorSender:
             return wrong_recipient("bot")
         return await self._call("DELETE", recipient, activity_id, None)
 
+    async def create(self, person: TeamsUser, service_url: str) -> Reference | SendResult:
+        """The conversation of this person with the bot; Teams gives the same one for the same two every time."""
+        bot = {"id": f"28:{self._bot.app_id or 'bot'}"}
+        asked = {
+            "isGroup": False,
+            "bot": bot,
+            "members": [_account(person.member_id, person.name)],
+            "tenantId": person.tenant_id,
+            "channelData": {"tenant": {"id": person.tenant_id}},
+        }
+        url = URL(f"{service_url.rstrip('/')}/v3/conversations", encoded=True)
+        result, answer = await self._ask("POST", service_url, url, msgspec.json.encode(asked), Service.CREATE)
+        if result.outcome is Outcome.AMBIGUOUS:
+            # Nothing was said to the person yet, and asking again does no harm.
+            return msgspec.structs.replace(result, outcome=Outcome.RETRY)
+        if result.outcome is not Outcome.DELIVERED:
+            return result
+        if result.activity_id is None:
+            detail = "the channel opened a conversation and gave no id for it"
+            return SendResult(
+                outcome=Outcome.RETRY, status=result.status, code="NoConversationId", detail=detail, retries=3
+            )
+        return Reference(
+            channel_id=TEAMS,
+            service_url=self._better(service_url, answer),
+            conversation_id=result.activity_id,
+            tenant_id=person.tenant_id,
+            bot_id=bot["id"],
+            user_id=person.member_id,
+            user_name=person.name,
+            user_aad_id=person.aad_object_id,
+            seen_at=datetime.now(timezone.utc),
+        )
+
+    def _better(self, asked: str, answer: bytes) -> str:
+        """The service URL that the channel names for the new conversation, if it may be used; else the one asked."""
+        named = msgspec.json.decode(answer).get("serviceUrl")
+        try:
+            return check_service_url(named, self._bot, local=self._local) if isinstance(named, str) else asked
+        except UnsafeReferenceError:
+            return asked
+
     async def _call(self, method: str, reference: Reference, activity_id: str, payload: Payload | None) -> SendResult:
         try:
-            check_service_url(reference.service_url, self._bot, local=self._local)
             body = None if payload is None else _encoded(reference, payload)
-            token = await self._tokens.token()
-            url = _url(reference, activity_id)
-            result = await self._exchange(method, url, body, token)
-            if result.status == 401 and token is not None:
-                fresh = await self._tokens.renewed(token)
-                if fresh != token:
-                    result = await self._exchange(method, url, body, fresh)
         except RefusedHereError as error:
             return error.result
-        except UnsafeReferenceError as error:
-            return _refused("UnsafeServiceUrl", str(error), Reaction.OPERATOR)
-        except ConfigurationError as error:
-            return _refused("NoToken", str(error), Reaction.OPERATOR)
-        except RetryableError as error:
-            return SendResult(outcome=Outcome.RETRY, code="NoToken", detail=str(error))
+        result, _ = await self._ask(method, reference.service_url, _url(reference, activity_id), body, Service.BOT)
         return result
 
-    async def _exchange(self, method: str, url: URL, body: bytes | None, token: str | None) -> SendResult:
+    async def _ask(
+        self, method: str, service_url: str, url: URL, body: bytes | None, service: Service
+    ) -> tuple[SendResult, bytes]:
+        """What the channel says and what it means, with the token that it wants."""
+        try:
+            check_service_url(service_url, self._bot, local=self._local)
+            token = await self._tokens.token()
+            result = await self._exchange(method, url, body, token, service)
+            if result[0].status == 401 and token is not None:
+                fresh = await self._tokens.renewed(token)
+                if fresh != token:
+                    result = await self._exchange(method, url, body, fresh, service)
+        except UnsafeReferenceError as error:
+            return _refused("UnsafeServiceUrl", str(error), Reaction.OPERATOR), b""
+        except ConfigurationError as error:
+            return _refused("NoToken", str(error), Reaction.OPERATOR), b""
+        except RetryableError as error:
+            return SendResult(outcome=Outcome.RETRY, code="NoToken", detail=str(error)), b""
+        return result
+
+    async def _exchange(
+        self, method: str, url: URL, body: bytes | None, token: str | None, service: Service
+    ) -> tuple[SendResult, bytes]:
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
@@ -82,11 +134,12 @@ class ConnectorSender:
             headers["Authorization"] = f"Bearer {token}"
         try:
             async with session().request(method, url, data=body, headers=headers, allow_redirects=False) as response:
-                return classify(response.status, response.headers, await _read(response))
+                answer = await _read(response)
+                return classify(response.status, response.headers, answer, service=service), answer
         except NOT_CONNECTED as error:
-            return no_answer(error, went_out=False)
+            return no_answer(error, went_out=False), b""
         except NO_ANSWER as error:
-            return no_answer(error, went_out=True)
+            return no_answer(error, went_out=True), b""
 
 
 class RefusedHereError(Exception):

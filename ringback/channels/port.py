@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from ringback.channels.address import Recipient
+from ringback.channels.teams import TeamsUser
+from ringback.delivery.reference import Reference
 
 Payload = dict[str, Any]
 
@@ -76,6 +78,17 @@ class Sender(Protocol):
 
     async def delete(self, recipient: Recipient, activity_id: str) -> SendResult:
         """Take back a message sent before, where the channel can."""
+
+
+@runtime_checkable
+class Opener(Protocol):
+    """A sender that can also open a conversation with somebody who never wrote."""
+
+    async def create(self, person: TeamsUser, service_url: str) -> Reference | SendResult:
+        """The conversation with this person alone, or what the channel said instead: never delivered or ambiguous.
+
+        Nothing shows of it to the person, and asking again gives the same conversation.
+        """
 
 
 def wrong_recipient(kind: str) -> SendResult:

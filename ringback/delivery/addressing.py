@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ringback import ids
 from ringback.delivery.request import Place, To
 from ringback.errors import NotFoundError, RequestError
+from ringback.settings import ACS_CHAT_CHANNELS
 from ringback.tables.aliases import resolve_directory, resolve_external, resolve_id
 from ringback.tables.service import Tables
 
 # An identity of Azure Communication Services names no channel: its chats come over one of these.
 ACS_IDENTITY = "8:acs:"
-ACS_CHANNELS = ("acschat", "acs")
 
 
-async def resolve(to: To, tables: Tables) -> tuple[str, str | None]:
-    """(user key, key of the group's conversation or None) of who is meant; RequestError names the field."""
+async def resolve(to: To, tables: Tables, acs_channels: Collection[str] = ACS_CHAT_CHANNELS) -> tuple[str, str | None]:
+    """(user key, key of the group's conversation or None) of who is meant; RequestError names the field.
+
+    `acs_channels` are the ids by which a chat of Azure Communication Services may call itself.
+    """
     given = {
         "userId": to.user_id,
         "aadObjectId": to.aad_object_id,
@@ -28,23 +33,23 @@ async def resolve(to: To, tables: Tables) -> tuple[str, str | None]:
         raise RequestError("aadObjectId and tenantId go together.", field="to.tenantId")
     if to.conversation is not None:
         return await _group(to.conversation, tables)
-    user = await _person(to, tables)
+    user = await _person(to, tables, acs_channels)
     if user is None:
         raise _unknown(f"to.{named[0]}", str(given[named[0]]))
     return user, None
 
 
-async def _person(to: To, tables: Tables) -> str | None:
+async def _person(to: To, tables: Tables, acs_channels: Collection[str]) -> str | None:
     if to.user_id is not None:
         acs = to.user_id.startswith(ACS_IDENTITY)
-        return await (_acs(to.user_id, tables) if acs else resolve_id(tables, to.user_id, "to.userId"))
+        return await (_acs(to.user_id, tables, acs_channels) if acs else resolve_id(tables, to.user_id, "to.userId"))
     if to.aad_object_id is not None and to.tenant_id is not None:
         return await resolve_directory(tables, to.tenant_id, to.aad_object_id)
     return await resolve_external(tables, to.external_id or "")
 
 
-async def _acs(identity: str, tables: Tables) -> str:
-    for channel in ACS_CHANNELS:
+async def _acs(identity: str, tables: Tables, channels: Collection[str]) -> str:
+    for channel in channels:
         user = await resolve_id(tables, f"{channel}:{identity}", "to.userId")
         if user is not None:
             return user

@@ -108,9 +108,20 @@ def record(consents: Consents, channel: str, category: str, consent: Consent) ->
     consents[key] = consent
 
 
-def consented(consents: Consents, choices: Choices, channel: str, category: str, opt_in: Collection[str] = ()) -> bool:
-    """Whether a channel may be used for a category, opt-outs aside."""
-    if category == OPERATIONS and channel == BOT:
+def consented(
+    consents: Consents,
+    choices: Choices,
+    channel: str,
+    category: str,
+    opt_in: Collection[str] = (),
+    *,
+    implied: bool = True,
+) -> bool:
+    """Whether a channel may be used for a category, opt-outs aside.
+
+    Without `implied` an answer to a question needs recorded consent too: who never wrote has asked nothing.
+    """
+    if category == OPERATIONS and channel == BOT and implied:
         return True
     specific, general = consents.get(f"{channel}/{category}"), consents.get(f"{channel}/{EVERY}")
     if category in opt_in:

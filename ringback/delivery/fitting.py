@@ -20,13 +20,10 @@ from ringback.delivery.content import (
 from ringback.errors import TooLargeError
 from ringback.settings import settings
 from ringback.tables.addresses import AddressTable
-from ringback.tables.aliases import AliasTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import Tables
 from ringback.templates.library import Templates
 from ringback.templates.rendering import MAX_CARD_BYTES
-
-DIRECTORY = "aad:"
 
 
 async def check_fitting(
@@ -70,12 +67,10 @@ async def _ways(channels: Collection[str] | None, user: str, conversation: str |
         reference = await ReferenceTable(tables).get(user, conversation)
         return {reference.channel_id} if reference is not None else set()
     kinds = {address.kind for address in (await AddressTable(tables).of(user)).values()}
-    ways: set[str] = {kind for kind in kinds if _kind_is_open(kind, channels)}
+    # The address of the bot's own channels is a conversation on Teams that is still to be opened.
+    ways: set[str] = {TEAMS if kind == BOT else kind for kind in kinds if _kind_is_open(kind, channels)}
     if _kind_is_open(BOT, channels):
         ways |= {reference.channel_id for reference in await ReferenceTable(tables).of(user)}
-        if any(alias.startswith(DIRECTORY) for alias in await AliasTable(tables).of(user)):
-            # Teams lets a bot write first to whom it knows by the directory.
-            ways.add(TEAMS)
     return ways
 
 

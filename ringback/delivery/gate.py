@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from ringback.channels.teams import TEAMS
 from ringback.delivery.consent import BOT, EVERY, OPERATIONS, SLUG, consented, is_out
 from ringback.delivery.limits import Rate, take
 from ringback.delivery.notification import GateAnswer, GateQuestion, Stop
@@ -82,7 +83,7 @@ def _route(state: UserState, question: GateQuestion, category: str, opt_in: Coll
     found = ways(state, question)
     if isinstance(found, str):
         return found
-    allowed = [stop for stop in found if consented(state.consents, state.choices, stop.channel, category, opt_in)]
+    allowed = [stop for stop in found if _consented(state, stop, category, opt_in)]
     if not allowed:
         channels = ", ".join(dict.fromkeys(stop.channel for stop in found))
         return f"no-consent: {category} by {channels}"
@@ -96,7 +97,8 @@ def _route(state: UserState, question: GateQuestion, category: str, opt_in: Coll
 def ways(state: UserState, question: GateQuestion) -> list[Stop] | str:
     """Every way that there is and was asked for, as the person prefers them, or the reason why there is none.
 
-    Without a conversation named, what is meant for one person does not go into a group.
+    Without a conversation named, what is meant for one person does not go into a group. The address of the bot's own
+    channels stands for a conversation on Teams that is opened first; where there is one, it is no way.
     """
     wanted = question.channels
     if question.conversation is not None:
@@ -107,7 +109,8 @@ def ways(state: UserState, question: GateQuestion) -> list[Stop] | str:
     talks = sorted(filter(_is_for, state.references.values()), key=_seen, reverse=True)
     by_kind: dict[str, list[Stop]] = {BOT: [Stop(channel=BOT, reference=reference.key) for reference in talks]}
     for kind, key in state.addresses.items():
-        by_kind.setdefault(kind, []).append(Stop(channel=kind, reference=key))
+        if kind != BOT or not any(talk.channel_id == TEAMS for talk in talks):
+            by_kind.setdefault(kind, []).append(Stop(channel=kind, reference=key))
     kinds = ordered(state.preferences, [kind for kind, stops in by_kind.items() if stops])
     found = [stop for kind in kinds if wanted is None or kind in wanted for stop in by_kind[kind]]
     if found:
@@ -115,6 +118,12 @@ def ways(state: UserState, question: GateQuestion) -> list[Stop] | str:
     if not kinds:
         return "unknown: this person has never written to the bot, and no address of theirs is registered"
     return f"no-channel: this person is reached by {', '.join(kinds)} alone"
+
+
+def _consented(state: UserState, stop: Stop, category: str, opt_in: Collection[str]) -> bool:
+    # Behind an address of the bot's channels is somebody who may never have written to it.
+    implied = stop.reference != state.addresses.get(BOT)
+    return consented(state.consents, state.choices, stop.channel, category, opt_in, implied=implied)
 
 
 def _is_open(state: UserState, stop: Stop) -> bool:

@@ -107,11 +107,15 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
-    """Input of `installed`: the app was installed where this reference points, or taken away from there."""
+    """Input of `installed`: the app was installed where this reference points, or taken away from there.
+
+    `personal` tells that it is a person's own talk on Teams, which the bot may have opened before they were heard.
+    """
 
     reference: str
     installed: bool
     at: datetime
+    personal: bool = False
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,13 +215,14 @@ def channel_said(state: UserState, said: Said) -> None:
 
 def installed(state: UserState, word: Installed) -> None:
     """The app came to where this reference points, or left it."""
-    at, known = _utc(word.at), state.reach.get(word.reference)
-    if not _has(state, word.reference) or (known is not None and known.at > at):
-        return
-    if not word.installed:
-        state.reach[word.reference] = Reach(NOT_INSTALLED, at)
-    elif known is not None and known.state in {NOT_INSTALLED, DOUBTED, GONE}:
-        del state.reach[word.reference]
+    for key in (word.reference, *([state.addresses.get(BOT, "")] if word.personal else ())):
+        at, known = _utc(word.at), state.reach.get(key)
+        if not _has(state, key) or (known is not None and known.at > at):
+            continue
+        if not word.installed:
+            state.reach[key] = Reach(NOT_INSTALLED, at)
+        elif known is not None and known.state in {NOT_INSTALLED, DOUBTED, GONE}:
+            del state.reach[key]
 
 
 def erase(state: UserState, erasure: Erasure) -> None:

@@ -30,14 +30,16 @@ class Service(Enum):
     """Who answers. SMTP's reply codes look like HTTP's statuses and mean other things."""
 
     BOT = "bot"
+    CREATE = "create"  # the Bot Connector too, asked for a new conversation
     SMS = "sms"
     EMAIL = "email"
     SMTP = "smtp"
 
 
-HTTP = (Service.BOT, Service.SMS, Service.EMAIL)
+HTTP = (Service.BOT, Service.CREATE, Service.SMS, Service.EMAIL)
 ACS = (Service.SMS, Service.EMAIL)
 SMS, EMAIL, SMTP = (Service.SMS,), (Service.EMAIL,), (Service.SMTP,)
+BOTS, CREATE = (Service.BOT, Service.CREATE), (Service.CREATE,)
 # In the place of a status: the e-mail was accepted, and then the operation that sends it failed.
 OPERATION_FAILED = 0
 
@@ -57,7 +59,10 @@ class Rule(msgspec.Struct, frozen=True):
 
 NO_ROSTER = "the bot is not in this conversation: wait until it is installed there"
 NOT_PERSONAL = "the app is not installed in this user's personal scope"
+REGISTERED = "the channel does not take the tenant, the ids or the service URL that this person is registered with"
+NO_PERSON = "the channel finds no such person in this tenant"
 GOVERNMENT = "this is a government tenant: set its service URL's host in BOT_SERVICE_URL_HOSTS"
+NOT_INSTALLED = "NotInstalled"
 CREDENTIALS = "check MicrosoftAppId, MicrosoftAppPassword, MicrosoftAppType and MicrosoftAppTenantId"
 BLOCKED = "the user or an administrator blocked the bot"
 GONE = "the conversation or the message is not there (any more)"
@@ -69,6 +74,7 @@ NO_NUMBER = "the number does not exist or cannot receive text messages"
 NO_MAILBOX = "the mailbox does not exist"
 SMTP_LOGIN = "check SMTP_USER, SMTP_PASSWORD and SMTP_STARTTLS"
 WRITES, OPERATOR, CONFIRM = Reaction.UNTIL_USER_WRITES, Reaction.OPERATOR, Reaction.CONFIRM_GONE
+INSTALL = Reaction.UNTIL_INSTALLED
 
 RULES = (
     Rule(400, "opted out", PERMANENT, WRITES, advice=OPTED_OUT, services=SMS, code="OptedOut"),
@@ -116,18 +122,28 @@ RULES = (
     Rule(553, "SenderRefused", PERMANENT, OPERATOR, advice=SENDER, services=SMTP),
     Rule(553, "", PERMANENT, CONFIRM, advice=NO_MAILBOX, services=SMTP),
     Rule(554, "5.1.1", PERMANENT, CONFIRM, advice=NO_MAILBOX, services=SMTP),
+    Rule(400, "", PERMANENT, advice=REGISTERED, services=CREATE),
     Rule(400, "", PERMANENT, Reaction.OPERATOR, advice="the channel does not take this activity"),
     Rule(401, "", PERMANENT, Reaction.OPERATOR, advice=CREDENTIALS),
     Rule(403, "ConversationBlockedByUser", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
     Rule(403, "BotDisabledByAdmin", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
     Rule(403, "MessageWritesBlocked", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
     Rule(403, "209", PERMANENT, Reaction.UNTIL_USER_WRITES, advice=BLOCKED),
+    Rule(
+        403, "ForbiddenOperationException", PERMANENT, INSTALL, advice=NOT_PERSONAL, services=CREATE, code=NOT_INSTALLED
+    ),
+    Rule(
+        403, "BotNotInConversationRoster", PERMANENT, INSTALL, advice=NOT_PERSONAL, services=CREATE, code=NOT_INSTALLED
+    ),
+    # Teams says so in words alone, under the code BadArgument.
+    Rule(403, "not installed in user", PERMANENT, INSTALL, advice=NOT_PERSONAL, services=BOTS, code=NOT_INSTALLED),
     Rule(403, "BotNotInConversationRoster", PERMANENT, Reaction.UNTIL_INSTALLED, advice=NO_ROSTER),
     Rule(403, "ForbiddenOperationException", PERMANENT, Reaction.UNTIL_INSTALLED, advice=NOT_PERSONAL),
     Rule(403, "InvalidBotApiHost", PERMANENT, Reaction.OPERATOR, advice=GOVERNMENT),
     # Has been an outage of the channel: no reference may be dropped for it.
     Rule(403, "Failed to decrypt conversation id", PERMANENT, advice="the channel could not read its own id"),
     Rule(403, "", PERMANENT, advice="the channel forbids it"),
+    Rule(404, "", PERMANENT, CONFIRM, advice=NO_PERSON, services=CREATE),
     Rule(404, "ActivityNotFound", PERMANENT, advice=GONE),
     Rule(404, "", PERMANENT, Reaction.CONFIRM_GONE, advice=GONE),
     Rule(405, "", PERMANENT, advice="the channel cannot do this; send a new message instead"),
@@ -137,6 +153,7 @@ RULES = (
     Rule(429, "", RETRY, advice="the channel throttles"),
     Rule(500, "", RETRY, retries=1, advice="the channel failed; one more attempt is worth it"),
     Rule(501, "", PERMANENT, advice="the channel cannot do this"),
+    Rule(504, "", RETRY, advice="the channel gave no answer in time", services=CREATE),
     Rule(504, "", AMBIGUOUS, advice="the channel gave no answer in time; the message may have arrived"),
 )
 

@@ -12,11 +12,14 @@ from typing import Any
 import msgspec
 
 from ringback.channels.address import Address, email, phone
-from ringback.delivery.consent import EVERY, checked_category, checked_channel, checked_source
+from ringback.channels.teams import TeamsUser
+from ringback.delivery.consent import BOT, EVERY, checked_category, checked_channel, checked_source
 from ringback.delivery.person import DOUBTED, Given, Registration, UserState, Word, perform
 from ringback.delivery.preferences import Wish, shown
+from ringback.delivery.teams_registration import Wished
+from ringback.delivery.teams_registration import shown as shown_on_teams
 from ringback.errors import RequestError
-from ringback.tables.addresses import address_key
+from ringback.tables.addresses import Stored, address_key
 from ringback.tables.aliases import LONGEST_ID, Alias, directory_alias, external_alias
 from ringback.tables.users import UserRow
 
@@ -45,6 +48,7 @@ class UserWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     phone: str | msgspec.UnsetType | None = msgspec.UNSET
     aad_object_id: str | None = None
     tenant_id: str | None = None
+    teams: Wished = msgspec.UNSET
     external_ids: list[str] = []
     consents: list[ConsentWish] = []
     categories: dict[str, bool] = {}
@@ -81,9 +85,8 @@ def aliases_of(wish: UserWish) -> dict[str, Alias]:
 
 
 def changes_of(wish: UserWish, now: datetime) -> list[Change]:
-    """The entity's operations that do it, in order; RequestError names the field."""
-    addresses = {kind: address_key(address) if address else None for kind, address in addresses_of(wish).items()}
-    changes: list[Change] = [("register", Registration(addresses=addresses))] if addresses else []
+    """The entity's operations that do it but for addresses, in order; RequestError names the field."""
+    changes: list[Change] = []
     for number, given in enumerate(wish.consents):
         field = f"consents[{number}]"
         if given.at is not None and (given.at.tzinfo is None or given.at > now):
@@ -106,22 +109,31 @@ def changes_of(wish: UserWish, now: datetime) -> list[Change]:
     return changes
 
 
+def address_changes(addresses: dict[str, Stored | None]) -> list[Change]:
+    """The entity's operation that registers these addresses, or none for none."""
+    keys = {kind: address_key(address) if address else None for kind, address in addresses.items()}
+    return [("register", Registration(addresses=keys))] if keys else []
+
+
 def try_out(state: UserState, changes: list[Change]) -> None:
     """Do it all on this state; RequestError names the field that cannot be."""
     for operation, word in changes:
         perform(state, operation, msgspec.to_builtins(word))
 
 
-def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str, Address]) -> dict[str, Any]:
+def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str, Stored]) -> dict[str, Any]:
     """What `GET /api/users/{id}` answers; addresses masked."""
     by_kind = {kind: addresses[key] for kind, key in state.addresses.items() if key in addresses}
+    masked = {kind: address.masked for kind, address in by_kind.items() if isinstance(address, Address)}
+    teams = by_kind.get(BOT)
     return {
         "id": row.id,
         "createdAt": row.created_at,
         "seenAt": row.seen_at,
         "aliases": aliases,
-        "email": by_kind["email"].masked if "email" in by_kind else None,
-        "phone": by_kind["sms"].masked if "sms" in by_kind else None,
+        "email": masked.get("email"),
+        "phone": masked.get("sms"),
+        "teams": shown_on_teams(teams) if isinstance(teams, TeamsUser) else None,
         "conversations": [
             {
                 "id": key,

@@ -17,12 +17,12 @@ from ringback.delivery.content import BOT, check_fits, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import SendAnswer, SendOrder
+from ringback.delivery.opening import Recipients
 from ringback.delivery.policy import backoff
 from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import Throttle, ThrottledError
 from ringback.errors import RequestError, TooLargeError
 from ringback.tables.dead_letters import DeadLetter, DeadLetterTable
-from ringback.tables.recipients import RecipientTable
 from ringback.templates.library import Templates
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Sending:
     def __init__(
         self,
         ledger: Ledger,
-        recipients: RecipientTable,
+        recipients: Recipients,
         letters: DeadLetterTable,
         throttle: Throttle,
         templates: Templates,
@@ -55,8 +55,8 @@ class Sending:
         if row.is_final:
             return await self._ended(row)
         problem = registry.problem(stop.channel)
-        recipient = None if problem else await self._recipients.get(notification.user, stop)
         try:
+            recipient = None if problem else await self._recipients.get(notification.user, stop)
             deadline = await self._lease(recipient)
         except ThrottledError as error:
             return SendAnswer(outcome="throttled", code="Throttled", retry_after=error.seconds)
@@ -77,17 +77,19 @@ class Sending:
             log.warning("delivery %s, try %d: %s %s", row.id, row.tries, result.outcome.value, result.code)
         return _answer(row, result, order.attempt)
 
-    async def _lease(self, recipient: Recipient | None) -> float:
+    async def _lease(self, recipient: Recipient | SendResult | None) -> float:
         if not isinstance(recipient, Reference):
             return float("inf")
         return await self._throttle.lease(recipient)
 
     async def _result(
-        self, row: LedgerRow, recipient: Recipient | None, locale: str | None, deadline: float
+        self, row: LedgerRow, recipient: Recipient | SendResult | None, locale: str | None, deadline: float
     ) -> tuple[SendResult, float | None]:
         """What became of the try, and the seconds that the channel took; None when it was not asked."""
         if recipient is None:
             return _refused("UnknownConversation", "this person's address is not stored (any more)"), None
+        if isinstance(recipient, SendResult):
+            return _bounded(row, recipient), None
         channel = row.channel or BOT
         try:
             content = await rendered(row.content or {}, channel, locale, self._templates)

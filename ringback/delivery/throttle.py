@@ -83,18 +83,29 @@ class Throttle:
         await self._until(second)
         return min(first, second) + LATE
 
+    async def lease_create(self, tenant_id: str) -> None:
+        """Return when a conversation with somebody of this tenant may be opened. Raises ThrottledError."""
+        bot, throttle = self._config.bot, self._config.throttle
+        key = ids.digest("throttle-create", bot.app_id, tenant_id)
+        create = Limit(key, throttle.create, CONVERSATION_PATIENCE)
+        self._look_ahead(create)
+        await self._until(await self._slot(self._app(tenant_id)))
+        await self._until(await self._slot(create))
+
     def late(self, deadline: float) -> bool:
         """Whether a lease has run out."""
         return self._clock() > deadline
 
     def _limits(self, reference: Reference) -> tuple[Limit, Limit]:
-        bot, throttle = self._config.bot, self._config.throttle
-        whose = reference.tenant_id or reference.channel_id
-        app = ids.digest("throttle-app", bot.app_id, whose)
         there = ids.digest("throttle-conversation", reference.channel_id, reference.conversation_id)
-        return (
-            Limit(app, throttle.app, APP_PATIENCE, throttle.block),
-            Limit(there, throttle.conversation, CONVERSATION_PATIENCE),
+        conversation = Limit(there, self._config.throttle.conversation, CONVERSATION_PATIENCE)
+        return self._app(reference.tenant_id or reference.channel_id), conversation
+
+    def _app(self, whose: str) -> Limit:
+        """All that the bot asks of the channel for one tenant."""
+        throttle = self._config.throttle
+        return Limit(
+            ids.digest("throttle-app", self._config.bot.app_id, whose), throttle.app, APP_PATIENCE, throttle.block
         )
 
     def _look_ahead(self, limit: Limit) -> None:

@@ -1,20 +1,27 @@
-"""Phone numbers and e-mail addresses of people: the entity keeps their keys, only this table their values.
+"""Addresses of people: the entity keeps their keys, only this table their values.
 
-A key is made of the value, so what a key stands for never changes: another number is another key.
+That is phone numbers, e-mail addresses, and who somebody is on Teams before they have a conversation with the bot. A
+key is made of the value, so what a key stands for never changes: another number is another key.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from azure.core.exceptions import ResourceNotFoundError
 
 from ringback import ids
 from ringback.channels.address import Address
+from ringback.channels.teams import TeamsUser
 from ringback.tables.service import ADDRESSES, Tables
 
+Stored = Address | TeamsUser
 
-def address_key(address: Address) -> str:
-    """`sms-…` or `email-…`: unlike any key of a conversation, which has no dash."""
-    return f"{address.kind}-{ids.digest('address', address.kind, address.value)}"
+
+def address_key(address: Stored) -> str:
+    """`sms-…`, `email-…` or `bot-…`: unlike any key of a conversation, which has no dash."""
+    return f"{address.kind}-{ids.digest('address', address.kind, _value(address))}"
 
 
 class AddressTable:
@@ -23,30 +30,28 @@ class AddressTable:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def put(self, user: str, address: Address) -> str:
+    async def put(self, user: str, address: Stored) -> str:
         """Store an address; its key."""
         table = await self._tables.get(ADDRESSES)
         key = address_key(address)
-        entity = {"PartitionKey": user, "RowKey": key, "Kind": address.kind, "Value": address.value}
+        entity = {"PartitionKey": user, "RowKey": key, "Kind": address.kind, "Value": _value(address)}
         await table.upsert_entity({**entity, "Name": address.name or ""})
         return key
 
-    async def get(self, user: str, key: str) -> Address | None:
+    async def get(self, user: str, key: str) -> Stored | None:
         """The address, or None."""
         table = await self._tables.get(ADDRESSES)
         try:
             entity = await table.get_entity(user, key)
         except ResourceNotFoundError:
             return None
-        return Address(kind=entity["Kind"], value=entity["Value"], name=entity["Name"] or None)
+        return _stored(entity)
 
-    async def of(self, user: str) -> dict[str, Address]:
+    async def of(self, user: str) -> dict[str, Stored]:
         """Every address of a person, by its key."""
         table = await self._tables.get(ADDRESSES)
         rows = table.query_entities("PartitionKey eq @user", parameters={"user": user})
-        return {
-            row["RowKey"]: Address(kind=row["Kind"], value=row["Value"], name=row["Name"] or None) async for row in rows
-        }
+        return {row["RowKey"]: _stored(row) async for row in rows}
 
     async def delete(self, user: str, key: str) -> None:
         """Forget one address."""
@@ -57,3 +62,17 @@ class AddressTable:
         """Forget every address of a person."""
         for key in await self.of(user):
             await self.delete(user, key)
+
+
+def _value(address: Stored) -> str:
+    """Of who somebody is on Teams, all but the name: JSON."""
+    if isinstance(address, Address):
+        return address.value
+    return msgspec.json.encode(msgspec.structs.replace(address, name=None)).decode()
+
+
+def _stored(row: Any) -> Stored:
+    name = row["Name"] or None
+    if row["Kind"] == "bot":
+        return msgspec.structs.replace(msgspec.json.decode(row["Value"], type=TeamsUser), name=name)
+    return Address(kind=row["Kind"], value=row["Value"], name=name)

@@ -121,15 +121,15 @@ class AliasTable:
         return self._cache.get(_name(reference))
 
     async def holder(self, reference: Reference) -> str | None:
-        """The key of somebody who was heard before, or None; enters nothing."""
-        return self.recall(reference) or await self.find(channel_alias(reference.channel_id, reference.user_id))
+        """The key of somebody who was heard before or registered by their directory object, or None; enters nothing."""
+        known = self.recall(reference) or await self.find(channel_alias(reference.channel_id, reference.user_id))
+        directory = _directory(reference)
+        return known or (await self.find(directory) if directory else None)
 
     async def owner(self, reference: Reference) -> str:
         """The user key of somebody who is heard; their aliases are entered on the way."""
         channel = channel_alias(reference.channel_id, reference.user_id)
-        directory = None
-        if reference.tenant_id and reference.user_aad_id:
-            directory = directory_alias(reference.tenant_id, reference.user_aad_id)
+        directory = _directory(reference)
         user = await self.find(channel)
         if user is None:
             known = await self.find(directory) if directory else None
@@ -173,6 +173,12 @@ async def resolve_id(tables: Tables, text: str, field: str = "id") -> str | None
 async def _known(tables: Tables, key: str) -> str | None:
     """The key itself, of who was heard before there were aliases, or in the minute after being erased."""
     return key if await ReferenceTable(tables).latest(key) is not None else None
+
+
+def _directory(reference: Reference) -> Alias | None:
+    if not reference.tenant_id or not reference.user_aad_id:
+        return None
+    return directory_alias(reference.tenant_id, reference.user_aad_id)
 
 
 def _name(reference: Reference) -> str:

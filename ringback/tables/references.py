@@ -1,4 +1,8 @@
-"""Conversation references in a table: what the senders read, by opaque keys."""
+"""Conversation references in a table: what the senders read, by opaque keys.
+
+Where somebody was heard has the conversation's key; a conversation that the bot opened itself has the key of the
+address that it was opened by, so that who asks for this address finds it, and it exists once.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from ringback import ids
 from ringback.channels.address import Recipient
+from ringback.channels.teams import TeamsUser
+from ringback.delivery.consent import BOT
 from ringback.delivery.reference import Reference
 from ringback.tables.addresses import AddressTable
 from ringback.tables.cache import TtlCache
@@ -47,25 +53,49 @@ class ReferenceTable:
             return None
         return msgspec.json.decode(entity["Reference"], type=Reference)
 
+    async def keep(self, user: str, key: str, reference: Reference) -> Reference:
+        """Store the conversation that was opened for an address; the one that stands, of two that do so at once."""
+        table = await self._tables.get(REFERENCES)
+        text = msgspec.json.encode(reference).decode()
+        entity = {"PartitionKey": user, "RowKey": key, "Reference": text, "SeenAt": reference.seen_at}
+        try:
+            await table.create_entity(entity)
+        except ResourceExistsError:
+            reference = await self.get(user, key) or reference
+        self._cache.put((user, key), reference)
+        return reference
+
+    async def forget(self, user: str, key: str) -> None:
+        """Take away the conversation that was opened for an address; nothing when there is none."""
+        table = await self._tables.get(REFERENCES)
+        await table.delete_entity(user, key)
+        self._cache.drop(lambda known, _: known == (user, key))
+
     async def recipient(self, user: str, key: str) -> Recipient | None:
         """Where a key of the user's entity leads: a conversation or an address, at most CACHE_SECONDS old; or None."""
         found = self._cache.get((user, key))
         if found is None:
-            is_address = "-" in key
-            found = await (AddressTable(self._tables).get(user, key) if is_address else self.get(user, key))
-            if found is not None:
+            found = await self._recipient(user, key)
+            # Who has no conversation may have one in a moment.
+            if found is not None and not isinstance(found, TeamsUser):
                 self._cache.put((user, key), found)
         return found
+
+    async def _recipient(self, user: str, key: str) -> Recipient | None:
+        kind, dash, _ = key.partition("-")
+        opened = await self.get(user, key) if not dash or kind == BOT else None
+        return opened or (await AddressTable(self._tables).get(user, key) if dash else None)
 
     async def latest(self, user: str) -> Reference | None:
         """Where this person was heard last, or None."""
         return max(await self.of(user), key=lambda reference: reference.seen_at, default=None)
 
     async def of(self, user: str) -> list[Reference]:
-        """Every conversation of a person."""
+        """Every conversation in which a person was heard."""
         table = await self._tables.get(REFERENCES)
         rows = table.query_entities("PartitionKey eq @user", parameters={"user": user})
-        return [msgspec.json.decode(entity["Reference"], type=Reference) async for entity in rows]
+        heard = [entity["Reference"] async for entity in rows if "-" not in entity["RowKey"]]
+        return [msgspec.json.decode(text, type=Reference) for text in heard]
 
     async def erase(self, user: str) -> None:
         """Forget every conversation of a person, and what this process remembers of their addresses."""

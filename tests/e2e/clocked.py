@@ -51,7 +51,8 @@ class ClockedStack(Stack):
             self._end(process)
 
     def _start_host(self) -> None:
-        environ = host_environment(ROOT, self.state, self.port, self.tables_port, outbox_port=self.outbox_port)
+        ports = {"outbox_port": self.outbox_port, "channel_port": self.channel_port}
+        environ = host_environment(ROOT, self.state, self.port, self.tables_port, **ports)
         options = ("--port", self.port, "--state", self.state / "host", "--test-clock")
         self.process = self._run("-m", "local.host", "start", "--app", ROOT, *options, environ=environ)
         self.wait_ready()

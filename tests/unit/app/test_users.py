@@ -29,8 +29,9 @@ def entities():
 
 
 @pytest.fixture
-def api(tables, entities, engine, monkeypatch):
+def api(tables, entities, engine, config, monkeypatch):
     monkeypatch.setattr(bot_http.users, "tables", lambda: tables)
+    monkeypatch.setattr(bot_http.users, "settings", lambda: config)
     monkeypatch.setattr(bot_http.users, "DurableUserEntities", lambda _: entities)
     monkeypatch.setattr(bot_http.users, "DurableClientEngine", lambda _: engine)
     doors = {
