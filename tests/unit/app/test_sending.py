@@ -234,3 +234,12 @@ async def test_a_template_that_is_gone_by_then_fails_with_its_reason(bench):
 
 def now():
     return datetime.now(timezone.utc)
+
+
+async def test_a_card_that_teams_refuses_makes_room_for_the_next_way_with_its_reason(bench):
+    large = {**CARD, "body": [{"type": "TextBlock", "text": "x" * 29_000}]}
+    content = {"attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": large}]}
+    answer = await bench.send(content=content, last=False)
+    assert (answer.outcome, answer.code) == ("permanent", "TooLarge")
+    assert "Teams takes 28672" in (await bench.row()).detail
+    assert bench.channel.sent == []

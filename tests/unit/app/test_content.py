@@ -1,0 +1,185 @@
+"""What a notification says by each channel: its link, and what is too large for one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ringback.channels import registry
+from ringback.channels.address import Address
+from ringback.channels.mail import mail
+from ringback.delivery import fitting, request
+from ringback.delivery.content import (
+    card_size,
+    check_fits,
+    from_card,
+    from_template,
+    from_text,
+    linked_page,
+    rendered,
+)
+from ringback.delivery.fitting import check_fitting
+from ringback.delivery.request import Saying
+from ringback.errors import RequestError, TooLargeError
+from ringback.tables.addresses import AddressTable
+from ringback.tables.aliases import AliasTable, directory_alias
+from ringback.tables.references import ReferenceTable
+from ringback.templates.library import Templates
+from ringback.templates.rendering import MAX_CARD_BYTES
+from tests.unit.app.people import reference
+from tests.unit.app.templates_support import body
+
+LINK = 'https://shop.example/7?a="><b>&b=2'
+SHOWN = "https://shop.example/7?a=&quot;&gt;&lt;b&gt;&amp;b=2"
+PARAGRAPH = f'<p><a href="{SHOWN}">{SHOWN}</a></p>'
+ANN = reference().user_key
+TEAMS = {"channel_id": "msteams"}
+
+
+@pytest.mark.parametrize(
+    ("page", "before"),
+    [
+        ("<p>hi</p>", ""),
+        ("<html><body><p>hi</p></body></html>", "</body></html>"),
+        ("<HTML><BODY>hi</BODY ></HTML>", "</BODY ></HTML>"),
+        ("<html>hi</html>", "</html>"),
+        ("<!-- </body> --><body>hi</body>", "</body>"),
+    ],
+)
+def test_a_link_is_the_last_paragraph_of_a_page(page, before):
+    found = linked_page(page, LINK)
+    assert found.endswith(f"{PARAGRAPH}\n{before}")
+    assert found.replace(f"{PARAGRAPH}\n", "") == page
+    assert linked_page(page, None) == page
+
+
+async def test_an_email_keeps_its_page_beside_the_link(tables):
+    html = "<html><body><h1>Parcel {{ n }}</h1></body></html>"
+    given = {"chat": {"text": "Parcel {{ n }}"}, "email": {"text": "Parcel {{ n }}", "html": html}}
+    whole = {
+        "defaultLocale": "en",
+        "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+        "variants": {"en": given},
+    }
+    await Templates(tables).put("parcel", json.dumps(whole).encode())
+    content = await rendered(from_template("parcel", {"n": 7}, None, LINK), "email", None, Templates(tables))
+    assert content["html"] == f"<html><body><h1>Parcel 7</h1>{PARAGRAPH}\n</body></html>"
+    assert content["text"] == f"Parcel 7\n\n{LINK}"
+    assert mail(content).html == content["html"]
+    without = await rendered(from_template("parcel", {"n": 7}, None, None), "email", None, Templates(tables))
+    assert (without["html"], without["text"]) == (html.replace("{{ n }}", "7"), "Parcel 7")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "msteams://teams.example/l/x",
+        "data:text/html,x",
+        "//shop.example",
+        "http://",
+        "https:///x",
+        "ftp://shop.example",
+        "https://shop.example/a b",
+        "https://shop.example/\u200b",
+        "x",
+        "https://shop.example/" + "x" * 2048,
+    ],
+)
+def test_only_whole_addresses_of_the_web_are_links(link):
+    with pytest.raises(RequestError) as caught:
+        request.content_of(Saying(text="x", link=link))
+    assert caught.value.field == "link"
+
+
+def test_links_that_are_taken():
+    for link in ("https://shop.example/7?a=1&b=2#c", "HTTP://shop.example:8080", "https://[::1]/x"):
+        assert link in request.content_of(Saying(text="x", link=link))[0]["text"]
+
+
+def card(size):
+    text = "x" * (size - card_size(from_card(shell(""), None, None)))
+    return from_card(shell(text), None, None)
+
+
+def shell(text):
+    return {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": text}]}
+
+
+LARGE, LONG = card(MAX_CARD_BYTES + 1), from_text("x" * 1531, None)
+
+
+@pytest.fixture
+def fits(tables, config, monkeypatch):
+    """Whether a message is taken; every channel has its settings."""
+    monkeypatch.setattr(registry, "problem", lambda kind: "")
+    monkeypatch.setattr(fitting, "settings", lambda: config)
+
+    async def asked(content, channels=None, user=ANN, conversation=None):
+        await check_fitting(content, channels, user, conversation, tables)
+
+    return asked
+
+
+async def on_teams(tables):
+    there = reference(user_id="29:ann", **TEAMS)
+    await ReferenceTable(tables).put(there)
+    return there
+
+
+async def test_a_card_too_large_for_teams_is_refused_to_who_is_only_there(tables, fits):
+    there = await on_teams(tables)
+    await fits(card(MAX_CARD_BYTES), user=there.user_key)
+    for conversation in (None, there.key):
+        with pytest.raises(TooLargeError, match="Teams") as caught:
+            await fits(LARGE, user=there.user_key, conversation=conversation)
+        assert caught.value.field == "card"
+
+
+async def test_it_is_taken_where_another_way_takes_it(tables, fits):
+    there = await on_teams(tables)
+    await AddressTable(tables).put(there.user_key, Address(kind="email", value="ann@example.org"))
+    await fits(LARGE, user=there.user_key)
+    with pytest.raises(TooLargeError):
+        await fits(LARGE, ("bot",), user=there.user_key)
+    await ReferenceTable(tables).put(reference())
+    await fits(LARGE)
+
+
+async def test_who_never_wrote_and_is_known_by_the_directory_is_reached_by_teams(tables, fits):
+    await AliasTable(tables).claim(directory_alias("t", "o"), "u7")
+    with pytest.raises(TooLargeError):
+        await fits(LARGE, user="u7")
+    # Who cannot be reached at all is no matter of size: the gate says so.
+    await fits(LARGE, user="u8")
+
+
+async def test_a_text_too_long_for_sms_is_refused_when_nothing_else_is_left(tables, fits, monkeypatch):
+    await ReferenceTable(tables).put(reference())
+    await AddressTable(tables).put(ANN, Address(kind="sms", value="+491512345678"))
+    await fits(LONG)
+    await fits(from_text("x" * 1530, None), ("sms",))
+    with pytest.raises(TooLargeError, match="1530") as caught:
+        await fits(LONG, ("sms",))
+    assert caught.value.field == "text"
+    with pytest.raises(TooLargeError) as caught:
+        await fits(from_card(shell("😀" * 800), None, None), ("sms",))
+    assert caught.value.field == "card"
+
+
+async def test_a_template_too_long_for_sms(tables, fits):
+    wording = {"chat": {"text": "x"}, "sms": {"text": "Hi {{ name }}"}}
+    await Templates(tables).put("long", json.dumps(body(en=wording)).encode())
+    await AddressTable(tables).put(ANN, Address(kind="sms", value="+491512345678"))
+    with pytest.raises(TooLargeError) as caught:
+        await fits(from_template("long", {"name": "x" * 1531, "items": []}, None, None), ("sms",))
+    assert caught.value.field == "data"
+    await fits(from_template("long", {"name": "x", "items": []}, None, None), ("sms",))
+
+
+def test_teams_is_not_asked_with_a_card_that_it_refuses():
+    with pytest.raises(TooLargeError):
+        check_fits(LARGE, reference(**TEAMS))
+    check_fits(LARGE, reference())
+    check_fits(card(MAX_CARD_BYTES), reference(**TEAMS))
