@@ -16,6 +16,7 @@ from local.channel.server import PortTakenError, is_http_url, serve
 from local.lifetime import end_with_parent
 
 DEFAULT_PORT = 3978
+LIMIT_HELP = "another figure for send, create, read or app, 0 for none: send/30=100 (repeatable; means --limits)"
 FAULT_HELP = "do something wrong, for instance 429-retry-after,rate=0.1 or drop-taken,times=3 (repeatable)"
 
 
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--app-password", help="its password (default: MicrosoftAppPassword, else a local one)")
     made.add_argument("--outbox", default="", metavar="URL", help="JSON of e-mails and SMSs for the page's Outbox pane")
     made.add_argument("--limits", action="store_true", help="hold the bot to the limits of Teams (429)")
+    made.add_argument("--limit", action="append", default=[], metavar="WHAT/SECONDS=COUNT", help=LIMIT_HELP)
     made.add_argument("--fault", action="append", default=[], metavar="PRESET[,name=value…]", help=FAULT_HELP)
     made.add_argument("--end-with-parent", action="store_true", help="end when standard input closes")
     return made
@@ -58,6 +60,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         or DEFAULT_APP_PASSWORD,
         outbox=arguments.outbox,
         limits=arguments.limits,
+        limit=tuple(arguments.limit),
         faults=tuple(arguments.fault),
     )
 
@@ -74,7 +77,7 @@ def main() -> int:
     try:
         asyncio.run(serve(options_of(arguments), arguments.host, arguments.port))
     except ChannelError as error:
-        print(f"--fault: {error.message}", file=sys.stderr)
+        print(f"--fault or --limit: {error.message}", file=sys.stderr)
         return 2
     except StateInUseError as error:
         print(f"another channel uses the state in {error}: choose another folder with --state", file=sys.stderr)

@@ -1,98 +1,116 @@
-"""The account of the bot's sends: asked, answered, kept and kept twice, so that "nothing lost" is a query."""
+"""The account of the bot's sends: asked, answered, kept and kept twice, so that "nothing lost" is a query.
+
+A send is one activity that the bot asked to be shown, a message what it meant to say by one send or by several tries.
+docs/local-channel.md tells what each number means.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from local.channel.database import Database
-from local.channel.wire import field, text_field
+from local.channel.wire import field, now, text_field
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS sends (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, conversation TEXT NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL,
-    asked_at TEXT NOT NULL, activity TEXT NOT NULL DEFAULT '', status INTEGER NOT NULL DEFAULT 0,
-    fault TEXT NOT NULL DEFAULT ''
+DROP TABLE IF EXISTS sends; -- the account before it knew repeated messages
+CREATE TABLE IF NOT EXISTS account (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, asked_at TEXT NOT NULL, operation TEXT NOT NULL, conversation TEXT NOT NULL,
+    scope TEXT NOT NULL, key TEXT NOT NULL, exact INTEGER NOT NULL, passing INTEGER NOT NULL, text TEXT NOT NULL,
+    status INTEGER NOT NULL DEFAULT 0, fault TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX IF NOT EXISTS sends_by_key ON sends (conversation, key);
+CREATE INDEX IF NOT EXISTS account_by_key ON account (scope, key, seq);
+CREATE INDEX IF NOT EXISTS account_by_conversation ON account (conversation);
+CREATE TABLE IF NOT EXISTS copies (
+    send INTEGER NOT NULL, activity TEXT NOT NULL, PRIMARY KEY (send, activity)
+) WITHOUT ROWID;
 """
 CONTENT = ("type", "name", "text", "attachments", "value", "channelData", "suggestedActions")
 DROPPED = -1
+EXCERPT = 80
+# What the channel hands on or swallows: no log keeps it.
+NEVER_SHOWN = frozenset({"conversationUpdate", "trace", "invokeResponse", "invoke", "installationUpdate"})
+Activity = dict[str, Any]
+
+
+class Addressee(NamedTuple):
+    """Who a call is for, as far as it is known: a Teams tenant, a user's id."""
+
+    channel_id: str = ""
+    tenant: str = ""
+    user: str = ""
+
+    @property
+    def person(self) -> str:
+        return "/".join(self) if self.user else ""
 
 
 class Account:
-    """One row a send. `activity` is set in the transaction that keeps the message, `status` when it is answered."""
+    """A row a send. What it left in the log is counted in the transaction that keeps it, its status when answered."""
 
     def __init__(self, database: Database) -> None:
-        self._connection = database.connection
-        self._connection.executescript(SCHEMA)
+        self._database = database
+        database.connection.executescript(SCHEMA)
 
-    def asked(self, conversation: str, operation: str, body: dict[str, Any], at: str) -> int:
-        cursor = self._connection.execute(
-            "INSERT INTO sends (conversation, operation, key, asked_at) VALUES (?, ?, ?, ?)",
-            (conversation, operation, identity(body), at),
-        )
-        return int(cursor.lastrowid or 0)
+    def asked(
+        self, operation: str, conversation: str, addressee: Addressee, activities: Sequence[Activity | None]
+    ) -> list[int]:
+        """A row for each activity, None for one that cannot be read; returns their numbers."""
+        at, rows = now(), []
+        with self._database.transaction() as connection:
+            for activity in activities:
+                key, exact = identity(activity)
+                person = addressee.person if exact or operation == "create" else ""
+                passing = activity is not None and passes(activity)
+                text = text_field(activity, "text")[:EXCERPT]
+                cursor = connection.execute(
+                    "INSERT INTO account (asked_at, operation, conversation, scope, key, exact, passing, text)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (at, operation, conversation, person or conversation, key, exact, passing, text),
+                )
+                rows.append(int(cursor.lastrowid or 0))
+        return rows
 
-    def answered(self, seq: int, status: int, fault: str = "") -> None:
-        """`status` is what the bot was answered with, DROPPED if its connection was."""
-        self._connection.execute("UPDATE sends SET status = ?, fault = ? WHERE seq = ?", (status, fault, seq))
-
-    def totals(self, conversation: str = "") -> dict[str, Any]:
-        """Counts over all conversations or one.
-
-        asked = calls; accepted / refused / dropped / unanswered = by what the bot was told; kept = calls whose message
-        is in the log; messages = different ones asked for; delivered = different ones kept; duplicated = kept beyond
-        the first; undelivered = asked for and never kept.
-        """
-        where, values = ("WHERE conversation = ?", (conversation,)) if conversation else ("", ())
-        row = self._connection.execute(
-            "SELECT COUNT(*) AS asked, COALESCE(SUM(status BETWEEN 200 AND 299), 0) AS accepted,"  # noqa: S608  constants
-            " COALESCE(SUM(status >= 300), 0) AS refused, COALESCE(SUM(status = -1), 0) AS dropped,"
-            " COALESCE(SUM(status = 0), 0) AS unanswered, COALESCE(SUM(activity != ''), 0) AS kept,"
-            " COALESCE(SUM(activity != '' AND status NOT BETWEEN 200 AND 299), 0) AS keptWithoutAYes,"
-            " COUNT(DISTINCT CASE WHEN activity != '' THEN conversation || ' ' || key END) AS delivered,"
-            f" COUNT(DISTINCT conversation || ' ' || key) AS messages FROM sends {where}",
-            values,
-        ).fetchone()
-        counts = dict(row)
-        counts["duplicated"] = counts["kept"] - counts["delivered"]
-        counts["undelivered"] = counts["messages"] - counts["delivered"]
-        statuses = self._connection.execute(
-            f"SELECT status, COUNT(*) AS n FROM sends {where} GROUP BY status ORDER BY status",  # noqa: S608  constants
-            values,
-        )
-        counts["byStatus"] = {str(each["status"]): each["n"] for each in statuses}
-        return counts
-
-    def duplicates(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Messages that were kept more than once, with the activities' ids."""
-        rows = self._connection.execute(
-            "SELECT conversation, key, COUNT(*) AS kept, GROUP_CONCAT(activity, ' ') AS activities FROM sends"
-            " WHERE activity != '' GROUP BY conversation, key HAVING COUNT(*) > 1 ORDER BY MIN(seq) LIMIT ?",
-            (limit,),
-        )
-        return [{**dict(row), "activities": row["activities"].split(" ")} for row in rows]
-
-    def undelivered(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Messages that were asked for and never kept."""
-        rows = self._connection.execute(
-            "SELECT conversation, key, COUNT(*) AS asked, MAX(status) AS status FROM sends GROUP BY conversation, key"
-            " HAVING MAX(activity) = '' ORDER BY MIN(seq) LIMIT ?",
-            (limit,),
-        )
-        return [dict(row) for row in rows]
+    def answered(self, sends: Sequence[int], status: int, fault: str = "") -> None:
+        """`status` is what the bot was answered with, DROPPED if it heard no answer."""
+        if sends:
+            with self._database.transaction() as connection:
+                connection.executemany(
+                    "UPDATE account SET status = ?, fault = ? WHERE seq = ?", [(status, fault, send) for send in sends]
+                )
 
     def reset(self) -> None:
-        self._connection.execute("DELETE FROM sends")
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM account")
+            connection.execute("DELETE FROM copies")
 
 
-def identity(body: dict[str, Any]) -> str:
-    """What makes two sends the same message: `channelData.deliveryId`, else all that a person would see of it."""
-    given = text_field(field(body, "channelData"), "deliveryId")
+def kept(connection: sqlite3.Connection, send: int, conversation: str, activity: str) -> None:
+    """Count an activity as kept for a send, in the transaction that puts it into the log."""
+    connection.execute("INSERT INTO copies (send, activity) VALUES (?, ?)", (send, activity))
+    # One that made its conversation had none when it was asked for.
+    connection.execute("UPDATE account SET conversation = ? WHERE seq = ? AND conversation = ''", (conversation, send))
+
+
+def passes(activity: Activity) -> bool:
+    """Whether no log ever keeps it: typing and what is between channel and bot."""
+    return activity.get("type") == "typing" or activity.get("type") in NEVER_SHOWN
+
+
+def identity(activity: Activity | None) -> tuple[str, bool]:
+    """What tells a message from others, and whether that is exact.
+
+    It is `channelData.deliveryId`; without one, all that a person would see, which another message may share.
+    """
+    if activity is None:
+        return f"unreadable:{secrets.token_hex(8)}", False
+    given = text_field(field(activity, "channelData"), "deliveryId")
     if given:
-        return f"id:{given}"
-    content = msgspec.json.encode({name: body.get(name) for name in CONTENT}, order="deterministic")
-    return hashlib.sha256(content).hexdigest()[:32]
+        return f"id:{given}", True
+    content = msgspec.json.encode({name: activity.get(name) for name in CONTENT}, order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:32], False

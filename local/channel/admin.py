@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
 from aiohttp import web
 
+from local.channel.account_view import MOST_LISTED, entries, totals
 from local.channel.errors import ChannelError, bad_argument
 from local.channel.faults import PRESETS
 from local.channel.page import guard
+from local.channel.stream import drop
 from local.channel.wire import json_answer, read_object
+
+LISTED = 100
 
 
 async def list_faults(request: web.Request) -> web.Response:
@@ -19,7 +24,7 @@ async def list_faults(request: web.Request) -> web.Response:
 
 async def add_fault(request: web.Request) -> web.Response:
     channel = guard(request)
-    return json_answer(channel.faults.add(await read_object(request, "The fault")), 201)
+    return json_answer(channel.faults.demand(await read_object(request, "The fault")), 201)
 
 
 async def remove_faults(request: web.Request) -> web.Response:
@@ -34,34 +39,45 @@ async def remove_fault(request: web.Request) -> web.Response:
 
 
 async def get_limits(request: web.Request) -> web.Response:
-    return json_answer({"enabled": guard(request).limits.enabled})
+    return json_answer(guard(request).limits.view())
 
 
 async def set_limits(request: web.Request) -> web.Response:
-    channel = guard(request)
-    enabled = (await read_object(request, "The limits")).get("enabled")
-    if not isinstance(enabled, bool):
-        raise bad_argument("'enabled' must be true or false.")
-    channel.limits.enabled = enabled
-    channel.limits.forget()
-    return json_answer({"enabled": enabled})
+    limits = guard(request).limits
+    limits.change(await read_object(request, "The limits"))
+    return json_answer(limits.view())
 
 
 async def get_account(request: web.Request) -> web.Response:
-    return json_answer(guard(request).account.totals(request.query.get("conversation", "")))
+    """The numbers, or with `?list=` what one of them counts; of one conversation with `?conversation=`."""
+    database, query = guard(request).database, request.query
+    conversation, name = query.get("conversation", ""), query.get("list")
+    if name is None:
+        return json_answer(totals(database, conversation))
+    after, limit = _number(query, "after", 0), _number(query, "limit", LISTED)
+    if not 1 <= limit <= MOST_LISTED:
+        raise bad_argument(f"'limit' must be from 1 to {MOST_LISTED}.")
+    found = entries(database, name, conversation, after=after, limit=limit)
+    return json_answer({"list": name, "entries": found, "next": found[-1]["seq"] if len(found) == limit else None})
 
 
-async def get_duplicates(request: web.Request) -> web.Response:
-    return json_answer({"duplicates": guard(request).account.duplicates()})
-
-
-async def get_undelivered(request: web.Request) -> web.Response:
-    return json_answer({"undelivered": guard(request).account.undelivered()})
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise bad_argument(f"{name!r} must be a whole number.")
+    return int(text)
 
 
 async def reset_account(request: web.Request) -> web.Response:
     guard(request).account.reset()
     return json_answer({})
+
+
+async def drop_streams(request: web.Request) -> web.Response:
+    """Cut open WebSockets, as a network does: all, or those of `?conversation=` or `?user=`."""
+    guard(request)
+    dropped = drop(request.app, request.query.get("conversation", ""), request.query.get("user", ""))
+    return json_answer({"dropped": dropped})
 
 
 async def get_wire(request: web.Request) -> web.Response:
@@ -104,8 +120,7 @@ def routes() -> list[web.RouteDef]:
         web.put("/admin/limits", set_limits),
         web.get("/admin/account", get_account),
         web.delete("/admin/account", reset_account),
-        web.get("/admin/account/duplicates", get_duplicates),
-        web.get("/admin/account/undelivered", get_undelivered),
+        web.delete("/admin/streams", drop_streams),
         web.get("/admin/wire", get_wire),
         web.get("/admin/wire/stream", follow_wire),
         web.post("/admin/auth/rotate", rotate_key),

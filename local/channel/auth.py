@@ -6,6 +6,7 @@ import base64
 import hmac
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -146,7 +147,9 @@ def _load(text: str) -> SigningKey:
     return SigningKey(key_id, private)
 
 
-def routes(authority: Authority) -> list[web.RouteDef]:
+def routes(authority: Authority, faulty: Callable[[str, Any], Any]) -> list[web.RouteDef]:
+    """`faulty` makes a handler one that faults of an operation may strike."""
+
     async def metadata(_: web.Request) -> web.Response:
         return json_answer(authority.metadata())
 
@@ -160,7 +163,7 @@ def routes(authority: Authority) -> list[web.RouteDef]:
         web.get("/v1/.well-known/openidconfiguration", metadata),
         web.get("/.well-known/openid-configuration", metadata),
         web.get("/v1/.well-known/keys", keys),
-        web.post("/oauth2/v2.0/token", token),
+        web.post("/oauth2/v2.0/token", faulty("login", token)),
         web.post("/{tenant}/oauth2/v2.0/token", token),
     ]
 

@@ -10,7 +10,7 @@ from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, activity_not_found, bad_argument
 from local.channel.properties import checked
 from local.channel.store import TEAMS, Activity, Conversation
-from local.channel.supervision import SEND, supervised
+from local.channel.supervision import SENDS, Cargo, addressee_of, supervised
 from local.channel.wire import BODY, json_answer, now, read_object
 
 # An estimate of Microsoft's own: about 100 KB.
@@ -38,18 +38,35 @@ async def reply_to_activity(request: web.Request) -> web.Response:
 
 
 async def send_history(request: web.Request) -> web.Response:
-    _, conversation = reach(request)
+    """Keep all of a transcript, or nothing when one of it is malformed."""
+    channel, conversation = reach(request)
     activities = (await read_object(request, "The transcript")).get("activities")
     if not isinstance(activities, list) or not all(isinstance(activity, dict) for activity in activities):
         raise bad_argument("'activities' must be an array of activities.")
-    kept = [keep(request, conversation, checked(activity)) for activity in activities]
+    for activity in activities:
+        checked(activity)
+    with channel.database.transaction():
+        kept = [keep(request, conversation, activity, place) for place, activity in enumerate(activities)]
     return json_answer({"id": kept[-1] if kept else ""})
 
 
-def keep(request: web.Request, conversation: Conversation, activity: Activity) -> str:
+def one_send(request: web.Request, body: dict[str, Any] | None) -> Cargo:
+    return Cargo([body], addressee_of(request))
+
+
+def many_sends(request: web.Request, body: dict[str, Any] | None) -> Cargo:
+    """Each activity of a transcript is a send; an array that holds something else is one that cannot be read."""
+    activities = (body or {}).get("activities")
+    if not isinstance(activities, list) or not all(isinstance(activity, dict) for activity in activities):
+        activities = [None]
+    return Cargo(activities, addressee_of(request))
+
+
+def keep(request: web.Request, conversation: Conversation, activity: Activity, place: int = 0) -> str:
+    """Keep and show the activity at this place of what the call brought; returns its id."""
     channel = request.app[CHANNEL]
     _check_size(conversation, request.get(BODY, b""))
-    return channel.transcript.from_bot(conversation, dressed(channel, conversation, activity), request.get(SEND, 0))
+    return channel.transcript.from_bot(conversation, dressed(channel, conversation, activity), request[SENDS][place])
 
 
 def _check_size(conversation: Conversation, body: bytes) -> None:
@@ -111,9 +128,9 @@ def routes(prefix: str) -> list[web.RouteDef]:
     activities = prefix + "/v3/conversations/{conversation}/activities"
     one = activities + "/{activity}"
     return [
-        web.post(activities, supervised("send", send_to_conversation)),
-        web.post(f"{activities}/history", supervised("send", send_history)),
-        web.post(one, supervised("send", reply_to_activity)),
+        web.post(activities, supervised("send", send_to_conversation, one_send)),
+        web.post(f"{activities}/history", supervised("send", send_history, many_sends)),
+        web.post(one, supervised("send", reply_to_activity, one_send)),
         web.put(one, supervised("update", update_activity)),
         web.delete(one, supervised("delete", delete_activity)),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.channel import faults
+from local.channel import faults, limits
 from local.channel.account import Account
 from local.channel.auth import Authority
 from local.channel.bot_client import BotClient
@@ -45,6 +45,7 @@ class Options:
     app_password: str = DEFAULT_APP_PASSWORD
     outbox: str = ""
     limits: bool = False
+    limit: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
 
@@ -57,17 +58,21 @@ class Channel:
         self.identity = Identity(options.public_url, options.bot_id, options.bot_name)
         self.account = Account(self.database)
         self.limits = Limits()
-        self.limits.enabled = options.limits
+        for spec in options.limit:
+            self.limits.change(limits.parse(spec))
+        self.limits.enabled = options.limits or bool(options.limit)
         self.faults = Faults(self.database)
         for spec in options.faults:
-            self.faults.add(faults.parse(spec), keep=False)
+            self.faults.demand(faults.parse(spec), keep=False)
         self.authority: Authority | None = None
         if options.auth:
             self.authority = Authority(self.database, options.app_id, options.app_password, options.public_url)
         self.transcript = Transcript(self.store)
         self.wire_log = WireLog()
         self.bot = BotClient(options.bot, self.wire_log, self.authority.towards_bot if self.authority else None)
-        self.turns = Turns(self.store, self.transcript, self.bot, self.identity, self.faults)
+        self.turns = Turns(
+            self.store, self.transcript, self.bot, self.identity, faults=self.faults, account=self.account
+        )
 
     def conversation(self, conversation_id: str) -> Conversation:
         found = self.store.conversation(conversation_id)

@@ -46,6 +46,7 @@ class Database:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder)
+        self._inside = False
         self.connection = sqlite3.connect(folder / "channel.db", isolation_level=None, timeout=5)
         self.connection.row_factory = sqlite3.Row
         self.connection.execute("PRAGMA journal_mode=WAL")
@@ -58,14 +59,22 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commits at the end, or leaves nothing behind."""
+        """Commits at the end, or leaves nothing behind; one inside another is a part of it."""
+        if self._inside:
+            yield self.connection
+            return
         self.connection.execute("BEGIN IMMEDIATE")
+        self._inside = True
         try:
             yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            # A failed COMMIT may have ended it already.
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
+        finally:
+            self._inside = False
 
     def kept(self, name: str, fresh: bytes | None = None) -> bytes:
         """The value kept under `name`; the first call keeps `fresh`, by default 32 random bytes."""

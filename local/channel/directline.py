@@ -22,7 +22,7 @@ from local.channel.store import (
     new_conversation,
     new_conversation_id,
 )
-from local.channel.supervision import faulty
+from local.channel.striking import faulty
 from local.channel.tokens import TOKEN_SECONDS, Access
 from local.channel.wire import field, json_answer, read_object, text_field
 
@@ -189,11 +189,11 @@ def _channel_id(body: dict[str, Any]) -> str:
 def routes() -> list[web.RouteDef]:
     conversation = BASE + "/conversations/{conversation}"
     return [
-        web.post(f"{BASE}/tokens/generate", generate_token),
-        web.post(f"{BASE}/tokens/refresh", refresh_token),
-        web.post(f"{BASE}/conversations", start_conversation),
-        web.get(conversation, reconnect, allow_head=False),
-        web.get(f"{conversation}/activities", get_activities, allow_head=False),
-        web.post(f"{conversation}/activities", faulty("client", post_activity)),
+        web.post(f"{BASE}/tokens/generate", faulty("token", generate_token)),
+        web.post(f"{BASE}/tokens/refresh", faulty("token", refresh_token)),
+        web.post(f"{BASE}/conversations", faulty("start", start_conversation)),
+        web.get(conversation, faulty("reconnect", reconnect), allow_head=False),
+        web.get(f"{conversation}/activities", faulty("get", get_activities), allow_head=False),
+        web.post(f"{conversation}/activities", faulty("post", post_activity)),
         web.get(f"{BASE}/session/getsessionid", session_id, allow_head=False),
     ]

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from local.channel.database import Database
 from local.channel.errors import bad_argument
+from local.fault_rules import Rule, Rules, complaint
 
-OPERATIONS = ("send", "update", "delete", "create", "read", "client", "turn")
+BOT_CALLS = ("send", "update", "delete", "create", "members", "conversations", "attachments", "login")
+CLIENT_CALLS = ("token", "start", "reconnect", "post", "upload", "get", "stream")
+OPERATIONS = (*BOT_CALLS, *CLIENT_CALLS, "frame", "turn")
+# One word for several of them.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "read": ("members", "conversations", "attachments"),
+    "client": ("post", "upload"),
+    "directline": CLIENT_CALLS,
+}
+# What cannot be done before it fails, because it has no end, or twice, because its body can be read but once.
+NOT_TAKEN = ("stream", "turn")
+NOT_TWICE = ("stream", "upload", "login", "token", "reconnect", "get", *GROUPS["read"])
+NO_ANSWER = {"frame": ("status", "html", "retry_after"), "turn": ("drop", "html", "retry_after")}
+LONGEST_RETRY_AFTER = 86400
 WRITES_BLOCKED = '{"subCode":"MessageWritesBlocked","details":"The user blocked the bot.","errorCode":209}'
 
 
-class Fault(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A rule. It fits calls by `operations` and `conversation`, then by `rate` and while `times` are left.
+class Fault(Rule):
+    """A rule for calls by `operations`, `conversation` and `user` (the last two: any when empty).
 
-    The call is delayed by `delay` seconds, then answered with `status` (or its connection dropped); with `taken` the
-    message is kept first, so that the sender cannot know. Without status and drop the delay is all. Operations are the
-    bot's calls, `client` for what clients send, and `turn` for what the bot is sent: with `twice` it comes again, with
-    a status the client is told so although the bot took it.
+    Operations are the bot's calls, those of clients, `frame` for what an open WebSocket is sent, and `turn` for what
+    the bot is sent. With `twice` it is done twice, and with a status on `turn` the client is told so although the bot
+    took it. Without status, drop and twice the delay is all.
     """
 
-    id: str = ""
-    status: int = 0
-    code: str = ""
-    message: str = ""
     retry_after: float | None = None
-    html: bool = False
-    drop: bool = False
-    taken: bool = False
     twice: bool = False
-    delay: float = 0.0
     operations: list[str] = msgspec.field(default_factory=lambda: ["send"])
     conversation: str = ""
-    rate: float = 1.0
-    times: int | None = None
-    used: int = 0
+    user: str = ""
+
+    def covers(self, operation: str) -> bool:
+        return operation in self.operations or any(operation in GROUPS.get(name, ()) for name in self.operations)
 
 
 def _forbidden(code: str, message: str) -> dict[str, Any]:
@@ -75,18 +81,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-class Faults:
+class Faults(Rules[Fault]):
     """The rules, kept in the state folder so that a restart of the channel does not heal it by accident."""
 
     def __init__(self, database: Database, seed: int | None = None) -> None:
-        self._database = database
-        self._random = random.Random(seed)  # noqa: S311  dice, not secrets
-        self.rules = msgspec.json.decode(database.kept("faults", b"[]"), type=list[Fault])
-        self._passing: set[str] = set()
-        self._next = 1 + max((int(rule.id) for rule in self.rules), default=0)
+        super().__init__(Fault, database.kept("faults", b"[]"), lambda rules: database.keep("faults", rules), seed)
 
-    def add(self, asked: dict[str, Any], *, keep: bool = True) -> Fault:
-        """A rule from JSON: `preset` by name and whatever overrides it. Raises 400 for what is no rule.
+    def demand(self, asked: dict[str, Any], *, keep: bool = True) -> Fault:
+        """Add a rule from JSON: `preset` by name and whatever overrides it. Raises 400 for what is no rule.
 
         Options of the command line are not kept: the next start brings them again.
         """
@@ -98,53 +100,39 @@ class Faults:
             rule = msgspec.convert({**PRESETS.get(preset or "", {}), **given}, Fault)
         except msgspec.ValidationError as error:
             raise bad_argument(f"This is no fault: {error}.") from error
-        _check(rule)
-        rule.id, rule.used = str(self._next), 0
-        self._next += 1
-        self.rules.append(rule)
-        if keep:
-            self._keep()
-        else:
-            self._passing.add(rule.id)
-        return rule
+        wrong = complaint(rule) or _complaint(rule)
+        if wrong:
+            raise bad_argument(wrong)
+        return self.add(rule, keep=keep)
 
-    def remove(self, rule_id: str = "") -> int:
-        """Take one rule away, or all; returns how many there were."""
-        before = len(self.rules)
-        self.rules = [rule for rule in self.rules if rule_id and rule.id != rule_id]
-        self._keep()
-        return before - len(self.rules)
-
-    def choose(self, operation: str, conversation: str) -> Fault | None:
-        """The first rule that strikes this call; its use is counted."""
-        for rule in self.rules:
-            if operation not in rule.operations or rule.conversation not in ("", conversation):
-                continue
-            if rule.times is not None and rule.used >= rule.times:
-                continue
-            if rule.rate < 1 and self._random.random() >= rule.rate:
-                continue
-            rule.used += 1
-            if rule.times is not None:
-                self._keep()
-            return rule
-        return None
-
-    def _keep(self) -> None:
-        kept = [rule for rule in self.rules if rule.id not in self._passing]
-        self._database.keep("faults", msgspec.json.encode(kept))
+    def choose(self, operation: str, conversation: str, users: Collection[str] = ()) -> Fault | None:
+        """The first rule that strikes this call; its use is counted. `users` are all that it could be said to be of."""
+        return self.draw(
+            lambda rule: (
+                rule.covers(operation)
+                and rule.conversation in ("", conversation)
+                and (not rule.user or rule.user in users)
+            )
+        )
 
 
-def _check(rule: Fault) -> None:
-    unknown = set(rule.operations) - set(OPERATIONS)
-    if unknown or not rule.operations:
-        raise bad_argument(f"operations must be some of: {', '.join(OPERATIONS)}.")
-    if rule.status and not 200 <= rule.status <= 599:
-        raise bad_argument("status must be from 200 to 599.")
-    if not 0 <= rule.rate <= 1 or not 0 <= rule.delay <= 600 or (rule.times is not None and rule.times < 1):
-        raise bad_argument("rate must be from 0 to 1, delay from 0 to 600 seconds, times at least 1.")
+def _complaint(rule: Fault) -> str:
+    """What is wrong with the fields that only these rules have; empty when nothing is."""
+    if not rule.operations or set(rule.operations) - {*OPERATIONS, *GROUPS}:
+        return f"'operations' must be some of: {', '.join((*OPERATIONS, *GROUPS))}."
+    if rule.retry_after is not None and not 0 <= rule.retry_after <= LONGEST_RETRY_AFTER:
+        return f"'retryAfter' must be from 0 to {LONGEST_RETRY_AFTER} seconds."
     if not (rule.status or rule.drop or rule.delay or rule.twice):
-        raise bad_argument("A fault needs a preset, a status, drop or a delay.")
+        return "A fault needs a preset, a 'status', 'drop', 'twice' or a 'delay'."
+    return next(filter(None, (_meaningless(rule, operation) for operation in OPERATIONS if rule.covers(operation))), "")
+
+
+def _meaningless(rule: Fault, operation: str) -> str:
+    fields = [*NO_ANSWER.get(operation, ())]
+    fields += ["taken"] if operation in NOT_TAKEN else []
+    fields += ["twice"] if operation in NOT_TWICE else []
+    wrong = next((name for name in fields if getattr(rule, name) not in (0, None)), "")
+    return f"{wrong.replace('_a', 'A')!r} means nothing for {operation!r}." if wrong else ""
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from local.channel.account import Addressee
 from local.channel.connector import keep, paged, reach
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, bad_argument, missing_property, too_large
@@ -22,7 +23,7 @@ from local.channel.store import (
     new_conversation,
     new_conversation_id,
 )
-from local.channel.supervision import supervised
+from local.channel.supervision import Cargo, supervised
 from local.channel.uploads import new_attachment
 from local.channel.wire import MAX_FILE, field, json_answer, read_object, text_field
 
@@ -35,14 +36,11 @@ async def create_conversation(request: web.Request) -> web.Response:
     """A conversation with a user by id. A Teams user has one conversation with a bot: it is found, not made twice."""
     channel = request.app[CHANNEL]
     body = await read_object(request, "The conversation parameters")
-    members = body.get("members")
-    user = members[0] if isinstance(members, list) and members else None
-    if not text_field(user, "id"):
+    addressee = _addressee(request, body)
+    if not addressee.user:
         raise missing_property("Name the user as the first of 'members', with an 'id'.")
-    tenant = text_field(body, "tenantId") or text_field(field(field(body, "channelData"), "tenant"), "id")
-    teams = bool(tenant) or request.path.startswith("/teams/")
-    member = Member(text_field(user, "id"), text_field(user, "name"), "user")
-    conversation = _found_or_made(channel, TEAMS if teams else DIRECT_LINE, tenant, member)
+    member = Member(addressee.user, text_field(_first_member(body), "name"), "user")
+    conversation = _found_or_made(channel, addressee.channel_id, addressee.tenant, member)
     answer = {"id": conversation.id, "serviceUrl": channel.identity.service_url_of(conversation)}
     first = body.get("activity")
     if isinstance(first, dict) and first:
@@ -50,9 +48,28 @@ async def create_conversation(request: web.Request) -> web.Response:
     return json_answer(answer, 201)
 
 
+def first_send(request: web.Request, body: dict[str, Any] | None) -> Cargo:
+    """Who makes a conversation sends only what it brings as its 'activity'."""
+    if body is None:
+        return Cargo([None], Addressee())
+    first = body.get("activity")
+    return Cargo([first] if isinstance(first, dict) and first else [], _addressee(request, body))
+
+
+def _first_member(body: dict[str, Any]) -> Any:
+    members = body.get("members")
+    return members[0] if isinstance(members, list) and members else None
+
+
+def _addressee(request: web.Request, body: dict[str, Any]) -> Addressee:
+    tenant = text_field(body, "tenantId") or text_field(field(field(body, "channelData"), "tenant"), "id")
+    teams = bool(tenant) or request.path.startswith("/teams/")
+    user = text_field(_first_member(body), "id")
+    return Addressee(TEAMS, tenant or DEFAULT_TENANT, user) if teams else Addressee(DIRECT_LINE, "", user)
+
+
 def _found_or_made(channel: Channel, channel_id: str, tenant: str, member: Member) -> Conversation:
     if channel_id == TEAMS:
-        tenant = tenant or DEFAULT_TENANT
         known = channel.store.conversation_with(TEAMS, tenant, member.id)
         if known:
             return known
@@ -186,14 +203,14 @@ def routes(prefix: str) -> list[web.RouteDef]:
     base = f"{prefix}/v3/conversations"
     one = base + "/{conversation}"
     return [
-        web.post(base, supervised("create", create_conversation)),
-        web.get(base, supervised("read", list_conversations)),
-        web.get(f"{one}/members", supervised("read", get_members)),
-        web.get(f"{one}/pagedmembers", supervised("read", get_paged_members)),
-        web.get(one + "/members/{member}", supervised("read", get_member)),
-        web.delete(one + "/members/{member}", supervised("read", delete_member)),
-        web.get(one + "/activities/{activity}/members", supervised("read", get_members)),
-        web.post(f"{one}/attachments", supervised("read", upload_attachment)),
+        web.post(base, supervised("create", create_conversation, first_send)),
+        web.get(base, supervised("conversations", list_conversations)),
+        web.get(f"{one}/members", supervised("members", get_members)),
+        web.get(f"{one}/pagedmembers", supervised("members", get_paged_members)),
+        web.get(one + "/members/{member}", supervised("members", get_member)),
+        web.delete(one + "/members/{member}", supervised("members", delete_member)),
+        web.get(one + "/activities/{activity}/members", supervised("members", get_members)),
+        web.post(f"{one}/attachments", supervised("attachments", upload_attachment)),
         web.get(prefix + "/v3/attachments/{attachment}", attachment_info),
         web.get(prefix + "/v3/attachments/{attachment}/views/{view}", attachment_view),
     ]

@@ -15,6 +15,7 @@ from local.channel import admin, auth, connector, directline, page, roster, stre
 from local.channel.context import CHANNEL, Channel, Handler, Options
 from local.channel.errors import ChannelError
 from local.channel.http_protocol import Runner
+from local.channel.striking import faulty
 from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
 
 logger = logging.getLogger("local.channel")
@@ -39,7 +40,7 @@ def build(options: Options) -> web.Application:
     app.add_routes(directline.routes() + stream.routes() + uploads.routes() + page.routes() + admin.routes())
     authority = app[CHANNEL].authority
     if authority:
-        app.add_routes(auth.routes(authority))
+        app.add_routes(auth.routes(authority, faulty))
     for prefix in CONNECTOR_PREFIXES:
         app.add_routes(connector.routes(prefix) + roster.routes(prefix))
     app.router.add_get("/healthz", health)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from local.channel.account import kept
 from local.channel.database import Database
 from local.channel.wire import now
 
@@ -151,7 +152,7 @@ class Store:
                 (conversation_id, None if hold else last, activity_id, sender, body),
             )
             if send:
-                connection.execute("UPDATE sends SET activity = ? WHERE seq = ?", (activity_id, send))
+                kept(connection, send, conversation_id, activity_id)
         return activity_id
 
     def release(self, conversation_id: str) -> int:

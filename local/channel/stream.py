@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -13,12 +14,52 @@ from local.channel.context import CHANNEL, Channel
 from local.channel.directline import BASE, watermark
 from local.channel.errors import unauthorized
 from local.channel.store import Activity
+from local.channel.striking import DroppedError, faulty
 from local.channel.transcript import Listener
 
 logger = logging.getLogger("local.channel")
 BATCH = 100
 PING_SECONDS = 30.0
-STREAMS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("streams")
+
+
+@dataclass(eq=False)
+class Stream:
+    """An open WebSocket of a client; `position` is the newest watermark that it was sent."""
+
+    channel: Channel
+    conversation: str
+    position: int
+    request: web.Request
+    socket: web.WebSocketResponse
+
+    @property
+    def user(self) -> str:
+        known = self.channel.store.conversation(self.conversation)
+        return known.user_id if known else ""
+
+    def abort(self) -> None:
+        """Cut the connection without a word, as a network does."""
+        if self.request.transport:
+            self.request.transport.abort()
+
+    async def send(self, activities: list[Activity], position: int) -> None:
+        """A frame; raises DroppedError when a fault cuts the connection before it, or after it with `taken`."""
+        frame = msgspec.json.encode({"activities": activities, "watermark": str(position)}).decode()
+        faults = self.channel.faults
+        fault = faults.choose("frame", self.conversation, (self.user,)) if faults.rules else None
+        if fault and fault.delay:
+            await asyncio.sleep(fault.delay)
+        if not fault or not fault.drop or fault.taken:
+            await self.socket.send_str(frame)
+        if fault and fault.twice:
+            await self.socket.send_str(frame)
+        if fault and fault.drop:
+            self.abort()
+            raise DroppedError("the stream was dropped by a fault")
+        self.position = position
+
+
+STREAMS: web.AppKey[set[Stream]] = web.AppKey("streams")
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
@@ -36,21 +77,21 @@ async def stream(request: web.Request) -> web.StreamResponse:
     conversation = channel.conversation(conversation_id)
     given = request.query.get("watermark", "")
     position = watermark(given) if given else conversation.last_position
-    socket = web.WebSocketResponse(heartbeat=PING_SECONDS)
-    await socket.prepare(request)
-    request.app[STREAMS].add(socket)
+    opened = Stream(channel, conversation_id, position, request, web.WebSocketResponse(heartbeat=PING_SECONDS))
+    await opened.socket.prepare(request)
+    request.app[STREAMS].add(opened)
     try:
-        await _serve(channel, conversation_id, position, socket)
+        await _serve(opened)
     finally:
-        request.app[STREAMS].discard(socket)
-    return socket
+        request.app[STREAMS].discard(opened)
+    return opened.socket
 
 
-async def _serve(channel: Channel, conversation_id: str, position: int, socket: web.WebSocketResponse) -> None:
-    with channel.transcript.listening(conversation_id) as listener:
-        sender = asyncio.ensure_future(_pump(channel, conversation_id, position, socket, listener))
+async def _serve(opened: Stream) -> None:
+    with opened.channel.transcript.listening(opened.conversation) as listener:
+        sender = asyncio.ensure_future(_pump(opened, listener))
         try:
-            async for message in socket:
+            async for message in opened.socket:
                 if message.type is WSMsgType.ERROR:
                     break
         finally:
@@ -59,46 +100,46 @@ async def _serve(channel: Channel, conversation_id: str, position: int, socket: 
                 await sender
 
 
-async def _pump(
-    channel: Channel, conversation_id: str, position: int, socket: web.WebSocketResponse, listener: Listener
-) -> None:
+async def _pump(opened: Stream, listener: Listener) -> None:
     """Send until the client leaves; a stream that cannot go on is closed, so that its client reconnects."""
     try:
-        await _send(channel, conversation_id, position, socket, listener)
+        await _send(opened, listener)
     except ConnectionError:
         return
     except Exception:
-        logger.exception("the stream of %s failed", conversation_id)
-        await socket.close(code=WSCloseCode.INTERNAL_ERROR)
+        logger.exception("the stream of %s failed", opened.conversation)
+        await opened.socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
 
-async def _send(
-    channel: Channel, conversation_id: str, position: int, socket: web.WebSocketResponse, listener: Listener
-) -> None:
-    while not socket.closed:
+async def _send(opened: Stream, listener: Listener) -> None:
+    while not opened.socket.closed:
         listener.woken.clear()
         more = True
         while more:
-            rows = channel.store.after(conversation_id, position, BATCH)
+            rows = opened.channel.store.after(opened.conversation, opened.position, BATCH)
             if rows:
-                position = rows[-1][0]
-                await socket.send_str(_frame([activity for _, activity in rows], position))
+                await opened.send([activity for _, activity in rows], rows[-1][0])
             more = len(rows) == BATCH
         while listener.whispers:
-            await socket.send_str(_frame([listener.whispers.popleft()], position))
+            await opened.send([listener.whispers.popleft()], opened.position)
         await listener.woken.wait()
 
 
-def _frame(activities: list[Activity], position: int) -> str:
-    return msgspec.json.encode({"activities": activities, "watermark": str(position)}).decode()
+def drop(app: web.Application, conversation: str = "", user: str = "") -> int:
+    """Cut the open streams of a conversation or a user, or all; returns how many there were."""
+    streams: set[Stream] = app[STREAMS]
+    chosen = [each for each in streams if conversation in ("", each.conversation) and (not user or user == each.user)]
+    for each in chosen:
+        each.abort()
+    return len(chosen)
 
 
 async def close_streams(app: web.Application) -> None:
     """Tell every client that the channel goes, so that it reconnects."""
-    streams = app[STREAMS]
-    for socket in tuple(streams):
-        await socket.close(code=1001, message=b"the channel is stopping")
+    streams: set[Stream] = app[STREAMS]
+    for opened in tuple(streams):
+        await opened.socket.close(code=1001, message=b"the channel is stopping")
 
 
 def routes() -> list[web.RouteDef]:
-    return [web.get(BASE + "/conversations/{conversation}/stream", stream, allow_head=False)]
+    return [web.get(BASE + "/conversations/{conversation}/stream", faulty("stream", stream), allow_head=False)]

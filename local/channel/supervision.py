@@ -1,109 +1,99 @@
-"""What stands before every call of the bot: token, limits, faults; and after it: the account, the wire log."""
+"""What stands before every call of the bot: the account, token, limits, faults; and after it: account and wire log."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import msgspec
 from aiohttp import web
 
-from local.channel.account import DROPPED
-from local.channel.context import CHANNEL, Channel, Handler
+from local.channel.account import DROPPED, Activity, Addressee
+from local.channel.context import CHANNEL, Handler
 from local.channel.errors import ChannelError
-from local.channel.faults import Fault
-from local.channel.wire import BODY, MAX_FILE, error_answer, now, read_body
+from local.channel.striking import object_in, struck
+from local.channel.wire import BODY, MAX_FILE, read_body
 from local.channel.wire_log import Outcome
 
-SEND: web.RequestKey[int] = web.RequestKey("send", int)
+SENDS: web.RequestKey[list[int]] = web.RequestKey("sends", list)
 LONGEST_BODY = 3 * MAX_FILE
-COUNTED = ("send", "create")
 
 
-class DroppedError(ConnectionError):
-    """The connection was cut on purpose."""
+class Cargo(NamedTuple):
+    """What a call brings: activities to be shown, None for one that cannot be read, and for whom."""
+
+    activities: list[Activity | None]
+    addressee: Addressee
 
 
-def faulty(operation: str, handler: Handler) -> Handler:
-    """A handler that the channel's faults may strike."""
-
-    async def struck(request: web.Request) -> web.StreamResponse:
-        conversation = request.match_info.get("conversation", "")
-        return await _struck(request, request.app[CHANNEL].faults.choose(operation, conversation), handler)
-
-    return struck
+# Of a request and its JSON, None when it has none that is an object.
+Carrier = Callable[[web.Request, dict[str, Any] | None], Cargo]
 
 
-def supervised(operation: str, handler: Handler) -> Handler:
-    """A handler of the connector. Operations: send, update, delete, create, read."""
+def nothing(request: web.Request, _: dict[str, Any] | None) -> Cargo:
+    return Cargo([], addressee_of(request))
+
+
+def addressee_of(request: web.Request) -> Addressee:
+    known = request.app[CHANNEL].store.conversation(request.match_info.get("conversation", ""))
+    return Addressee(known.channel_id, known.tenant_id, known.user_id) if known else Addressee()
+
+
+def supervised(operation: str, handler: Handler, carrier: Carrier = nothing) -> Handler:
+    """A handler of the connector; `carrier` tells which sends a call is. The operations are those of faults.py."""
 
     async def call(request: web.Request) -> web.StreamResponse:
         channel = request.app[CHANNEL]
-        started = time.monotonic()
-        conversation = request.match_info.get("conversation", "")
-        fault = None
-        status, answer = DROPPED, None
+        conversation, started = request.match_info.get("conversation", ""), time.monotonic()
+        fault, status, answer = None, DROPPED, None
         try:
+            addressee = await _taken_down(request, operation, carrier)
             if channel.authority:
                 channel.authority.require_bot(request.headers.get("Authorization"))
-            body = await read_body(request, LONGEST_BODY, "The body")
-            if operation in COUNTED:
-                request[SEND] = channel.account.asked(conversation, operation, _object(body), now())
-            _check_limits(channel, operation, conversation)
-            fault = channel.faults.choose(operation, conversation)
-            response = await _struck(request, fault, handler)
+            channel.limits.check(operation, conversation, addressee.tenant)
+            fault = channel.faults.choose(operation, conversation, (addressee.user,))
+            response = await struck(request, fault, handler)
             status, answer = response.status, getattr(response, "body", None)
         except ChannelError as error:
             status, answer = error.status, error.body()
             raise
+        except ConnectionError:
+            raise
+        except Exception:
+            status = 500
+            raise
         finally:
-            if SEND in request:
-                channel.account.answered(request[SEND], status, fault.id if fault else "")
-            spent = time.monotonic() - started
+            name = fault.id if fault else ""
+            _account_for(request, status, name)
+            outcome = Outcome(max(status, 0), time.monotonic() - started, answer, f"fault {name}" if name else "")
             title = f"{request.method} {request.path}"
-            note = f"fault {fault.id}" if fault else ""
-            sent = request.get(BODY, b"")
-            outcome = Outcome(max(status, 0), spent, answer, note)
-            channel.wire_log.record("from-bot", title, conversation, sent, outcome)
+            channel.wire_log.record("from-bot", title, conversation, request.get(BODY, b""), outcome)
         return response
 
     return call
 
 
-def _check_limits(channel: Channel, operation: str, conversation: str) -> None:
-    if channel.limits.enabled:
-        known = channel.store.conversation(conversation) if conversation else None
-        channel.limits.check(operation, conversation, known.tenant_id if known else "")
-
-
-async def _struck(request: web.Request, fault: Fault | None, handler: Handler) -> web.StreamResponse:
-    if fault is None:
-        return await handler(request)
-    if fault.taken:
-        await handler(request)
-    if fault.delay:
-        await asyncio.sleep(fault.delay)
-    if fault.drop:
-        if request.transport:
-            request.transport.abort()
-        raise DroppedError("the connection was dropped by a fault")
-    if fault.status:
-        return _answer(fault)
-    return await handler(request)
-
-
-def _answer(fault: Fault) -> web.StreamResponse:
-    headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
-    if fault.html:
-        page = f"<html><body><h1>{fault.status} {fault.message or 'Bad Gateway'}</h1></body></html>"
-        return web.Response(text=page, status=fault.status, content_type="text/html", headers=headers)
-    return error_answer(ChannelError(fault.status, fault.code or "ServiceError", fault.message, headers))
-
-
-def _object(body: bytes) -> dict[str, Any]:
+async def _taken_down(request: web.Request, operation: str, carrier: Carrier) -> Addressee:
+    """Enter what the call brings into the account, whatever becomes of it, also when nobody may bring it."""
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        body: dict[str, Any] | None = object_in(await read_body(request, LONGEST_BODY, "The body"))
+    except ChannelError:
+        _enter(request, operation, carrier(request, None))
+        raise
+    cargo = carrier(request, body)
+    _enter(request, operation, cargo)
+    return cargo.addressee
+
+
+def _enter(request: web.Request, operation: str, cargo: Cargo) -> None:
+    if cargo.activities:
+        conversation = request.match_info.get("conversation", "")
+        account = request.app[CHANNEL].account
+        request[SENDS] = account.asked(operation, conversation, cargo.addressee, cargo.activities)
+
+
+def _account_for(request: web.Request, status: int, fault: str) -> None:
+    """A bot that has hung up hears no answer, whatever it would be."""
+    transport = request.transport
+    heard = transport is not None and not transport.is_closing()
+    request.app[CHANNEL].account.answered(request.get(SENDS, ()), status if heard else DROPPED, fault)

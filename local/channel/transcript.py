@@ -8,11 +8,11 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from local.channel.account import passes
 from local.channel.store import Activity, Conversation, Store
 
 # A reply sent within a turn waits this long for the question's echo, so that a client reads them in their order.
 HOLD_SECONDS = 0.5
-NEVER_SHOWN = frozenset({"conversationUpdate", "trace", "invokeResponse", "invoke", "installationUpdate"})
 
 
 def passing_id() -> str:
@@ -69,11 +69,13 @@ class Transcript:
                 self._release(conversation_id)
 
     def from_bot(self, conversation: Conversation, activity: Activity, send: int = 0) -> str:
-        """Keep and show what the bot sent; returns its id. It is in the database when this returns."""
-        kind = activity.get("type")
-        if kind == "typing" or kind in NEVER_SHOWN:
+        """Keep and show what the bot sent; returns its id. `send` is the account's number of it.
+
+        It is in the database when this returns, or when the transaction ends that this is called in.
+        """
+        if passes(activity):
             activity_id = passing_id()
-            if kind == "typing":
+            if activity["type"] == "typing":
                 self._whisper(conversation.id, {**activity, "id": activity_id})
             return activity_id
         hold = conversation.id in self._turns
@@ -88,7 +90,7 @@ class Transcript:
 
     def echo(self, conversation: Conversation, activity: Activity) -> None:
         """Show a user's activity that the bot has taken."""
-        if activity.get("type") != "typing" and activity.get("type") not in NEVER_SHOWN:
+        if not passes(activity):
             self.store.append(conversation.id, activity, "user")
             self._wake(conversation.id)
 
@@ -102,7 +104,7 @@ class Transcript:
         """Forget an activity and tell the clients that saw it; `notice` carries its id."""
         with self.store.database.transaction():
             self.store.forget(conversation.id, notice["id"])
-        self.replace(conversation, notice)
+            self.replace(conversation, notice)
 
     def _hold(self, conversation_id: str) -> None:
         if conversation_id not in self._held:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from local.channel.account import DROPPED, Account
 from local.channel.bot_client import TURN_SECONDS, BotClient
 from local.channel.errors import BotUnreachableError, ChannelError
 from local.channel.faults import Faults
 from local.channel.identity import Identity
+from local.channel.replies import Replies
 from local.channel.store import Activity, Conversation, Member, Store
 from local.channel.transcript import Transcript, passing_id
-from local.channel.wire import now
 
 # A page opened while the bot starts is greeted as soon as it is up.
 ANNOUNCE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -20,9 +21,17 @@ logger = logging.getLogger("local.channel")
 
 class Turns:
     def __init__(
-        self, store: Store, transcript: Transcript, bot: BotClient, identity: Identity, faults: Faults
+        self,
+        store: Store,
+        transcript: Transcript,
+        bot: BotClient,
+        identity: Identity,
+        *,
+        faults: Faults,
+        account: Account,
     ) -> None:
         self.store = store
+        self.replies = Replies(account, transcript, identity)
         self.faults = faults
         self.transcript = transcript
         self.bot = bot
@@ -50,12 +59,11 @@ class Turns:
         shown = {**activity, **self.identity.shown(conversation, sender, activity), "id": activity_id}
         await self._announce(conversation, deadline)
         with self.transcript.turn(conversation.id):
-            replies = await self._post({**shown, **self.identity.addressed(conversation, activity)}, deadline)
-            self.transcript.echo(conversation, shown)
-            for reply in replies:
-                dressed = {**reply, "timestamp": now(), **self.identity.from_bot(conversation, reply)}
-                dressed.pop("id", None)
-                self.transcript.from_bot(conversation, dressed)
+            told = {**shown, **self.identity.addressed(conversation, activity)}
+            replies = await self._post(conversation, told, deadline)
+            with self.store.database.transaction():
+                self.transcript.echo(conversation, shown)
+                self.replies.keep(conversation, replies)
         return activity_id
 
     async def _announce_start(self, conversation: Conversation) -> None:
@@ -79,29 +87,31 @@ class Turns:
             if members:
                 for update in self.identity.arrivals(conversation, members):
                     update["id"] = passing_id()
-                    await self._tell(update, deadline)
+                    await self._tell(conversation, update, deadline)
                 self.store.announced(conversation.id, members)
         if not self.store.unannounced(conversation.id):
             self._locks.pop(conversation.id, None)
 
-    async def _tell(self, update: Activity, deadline: float) -> None:
+    async def _tell(self, conversation: Conversation, update: Activity, deadline: float) -> None:
         """A bot that heard of its members and failed is not told again; one that was not there is."""
         try:
-            await self._post(update, deadline)
+            await self._post(conversation, update, deadline)
         except BotUnreachableError:
             raise
         except ChannelError as error:
-            logger.warning("%s in %s: %s", update["type"], update["conversation"]["id"], error.message)
+            logger.warning("%s in %s: %s", update["type"], conversation.id, error.message)
 
-    async def _post(self, activity: Activity, deadline: float) -> list[Activity]:
+    async def _post(self, conversation: Conversation, activity: Activity, deadline: float) -> list[Activity]:
         """Post it once, or by a fault twice, as the Bot Service does when it missed the first answer."""
         loop = asyncio.get_running_loop()
-        fault = self.faults.choose("turn", activity["conversation"]["id"])
+        fault = self.faults.choose("turn", conversation.id, (conversation.user_id, activity["from"]["id"]))
         if fault and fault.delay:
             await asyncio.sleep(fault.delay)
         replies = await self.bot.post(activity, deadline - loop.time())
         if fault and fault.twice:
+            self.replies.missed(conversation, replies, DROPPED, fault.id)
             replies = await self.bot.post(activity, deadline - loop.time())
         if fault and fault.status:
+            self.replies.missed(conversation, replies, fault.status, fault.id)
             raise ChannelError(fault.status, fault.code or "ServiceError", fault.message)
         return replies

@@ -15,7 +15,7 @@ from local.channel.directline import BASE, reach, take
 from local.channel.errors import ChannelError, bad_argument, too_large
 from local.channel.properties import checked
 from local.channel.store import Activity, Attachment, new_id
-from local.channel.supervision import faulty
+from local.channel.striking import faulty
 from local.channel.wire import (
     MAX_ACTIVITY,
     MAX_FILE,
@@ -154,7 +154,7 @@ async def serve(request: web.Request) -> web.Response:
 
 def routes() -> list[web.RouteDef]:
     return [
-        web.post(BASE + "/conversations/{conversation}/upload", faulty("client", upload)),
+        web.post(BASE + "/conversations/{conversation}/upload", faulty("upload", upload)),
         web.get("/attachments/{attachment}", serve),
         web.get("/attachments/{attachment}/{name}", serve),
     ]

@@ -83,7 +83,7 @@ def kept(folder: Path) -> Counter[str]:
     """How often the channel kept the message of each delivery."""
     with closing(sqlite3.connect(f"file:{folder / 'channel' / 'channel.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(
-            "SELECT key, COUNT(*) FROM sends WHERE activity != '' AND key LIKE 'id:notify-%' GROUP BY key"
+            "SELECT key, COUNT(*) FROM account JOIN copies ON send = seq WHERE key LIKE 'id:notify-%' GROUP BY key"
         )
         return Counter({key.removeprefix("id:"): count for key, count in rows})
 

@@ -68,15 +68,30 @@ async def test_dropped_connections_before_and_after_the_message_was_taken(channe
     counts = await account(channel)
     assert (counts["asked"], counts["messages"], counts["delivered"]) == (2, 1, 1)
     assert counts["duplicated"] == int(taken)
-    duplicates = (await account(channel, "/duplicates"))["duplicates"]
+    duplicates = (await account(channel, "?list=duplicated"))["entries"]
     assert [len(each["activities"]) for each in duplicates] == [2] * taken
 
 
-async def test_slow_answers(channel, bot, question):
-    await fault(channel, preset="slow", delay=0.4, times=1)
+@pytest.mark.parametrize("taken", [True, False])
+async def test_slow_answers_keep_the_message_once(channel, bot, question, taken):
+    await fault(channel, preset="slow", delay=0.4, taken=taken, times=1)
     started = time.monotonic()
-    assert (await bot.say(question, "x"))[0] == 200
+    status, answer = await bot.say(question, "x")
     assert time.monotonic() - started >= 0.4
+    shown = [activity["id"] for activity in (await channel.activities(question["conversation"]["id"], "the-secret"))[0]]
+    assert (status, answer["id"]) == (200, shown[-1])
+    assert (await texts(channel, question)).count("x") == 1
+    counts = await account(channel)
+    assert (counts["kept"], counts["duplicated"]) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_page_of_html_has_the_words_of_its_status(channel, bot, question, status):
+    await fault(channel, status=status, html=True, times=1)
+    url = f"/v3/conversations/{question['conversation']['id']}/activities"
+    answer = await channel.call("POST", url, {"type": "message"}, token=None)
+    assert answer.status == status
+    assert {200: b"200 OK", 503: b"503 Service Unavailable"}[status] in answer.body
 
 
 async def test_faults_by_conversation_by_operation_by_rate_and_removed(channel, bot, question):
@@ -128,11 +143,23 @@ async def test_the_bot_can_be_posted_to_twice_and_a_client_told_a_timeout(channe
         {"status": "500"},
         {"preset": "500", "operations": ["sing"]},
         {"preset": "500", "times": 0},
+        {"preset": "429", "retryAfter": -1},
+        {"preset": "429", "retryAfter": 1e9},
+        {"status": 500, "delay": -1},
+        {"preset": "drop", "operations": ["turn"]},
+        {"preset": "500", "operations": ["frame"]},
+        {"delay": 1, "taken": True, "operations": ["stream"]},
+        {"twice": True, "operations": ["client"]},
+        {"status": 500, "operations": []},
     ],
 )
-async def test_malformed_faults_are_400(channel, rule):
+async def test_malformed_faults_are_400_naming_what_is_wrong(channel, rule):
     answer = await channel.call("POST", "/admin/faults", rule, token=None)
     assert (answer.status, answer.code) == (400, "BadArgument")
+    named = [name for name in ("retryAfter", "delay", "times", "rate", "taken", "twice") if name in rule]
+    if named:
+        assert any(f"'{name}'" in answer.body["error"]["message"] for name in named)
+    assert (await channel.call("GET", "/admin/faults", token=None)).body["faults"] == []
 
 
 async def test_faults_and_the_account_survive_a_restart(channel, bot, question):
@@ -152,7 +179,7 @@ async def test_options_are_there_once_however_often_it_starts(tmp_path, bot):
     await client.restart()
     rules = (await client.call("GET", "/admin/faults", token=None)).body["faults"]
     assert sorted(rule.get("status", 0) for rule in rules) == [0, 429, 500]
-    assert (await client.call("GET", "/admin/limits", token=None)).body == {"enabled": True}
+    assert (await client.call("GET", "/admin/limits", token=None)).body["enabled"] is True
     await client.stop()
 
 
@@ -172,9 +199,13 @@ async def test_nothing_lost_is_a_query(channel, bot, question):
     await asyncio.gather(*(deliver(number) for number in range(30)))
     counts = await account(channel)
     assert (counts["messages"], counts["delivered"], counts["undelivered"]) == (30, 30, 0)
-    assert counts["asked"] == sum(counts["byStatus"].values())
+    assert (
+        counts["asked"]
+        == sum(counts["byStatus"].values())
+        == len((await account(channel, "?list=asked&limit=1000"))["entries"])
+    )
     assert counts["duplicated"] == counts["kept"] - 30
-    assert (await account(channel, "/undelivered"))["undelivered"] == []
+    assert (await account(channel, "?list=undelivered"))["entries"] == []
     await channel.call("DELETE", "/admin/account", token=None)
     assert (await account(channel))["asked"] == 0
 

@@ -1,0 +1,205 @@
+"""The account: what the bot asked to be shown, what came of it, and the list behind each number."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+NUMBERS = {
+    "asked", "passing", "accepted", "refused", "dropped", "unanswered", "kept", "keptWithoutAYes",
+    "messages", "delivered", "repeated", "duplicated", "undelivered", "lost",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def question(channel, bot):
+    conversation, token, _ = await channel.open()
+    bot.echoes = False
+    await channel.say(conversation, token, "hi")
+    return bot.of_type("message")[0]
+
+
+async def fault(channel, **rule):
+    answer = await channel.call("POST", "/admin/faults", {"times": 1, **rule}, token=None)
+    assert answer.status == 201, answer.body
+
+
+async def counts(channel, *names, query=""):
+    body = (await channel.call("GET", f"/admin/account{query}", token=None)).body
+    assert set(body) == {*NUMBERS, "byStatus"}
+    return tuple(body[name] for name in names)
+
+
+async def listed(channel, name, query=""):
+    return (await channel.call("GET", f"/admin/account?list={name}{query}", token=None)).body["entries"]
+
+
+async def test_a_loss_does_not_hide_behind_an_equal_earlier_message(channel, bot, question):
+    assert (await bot.say(question, "done"))[0] == 200
+    await fault(channel, preset="500")
+    assert (await bot.say(question, "done"))[0] == 500
+    assert await counts(channel, "messages", "delivered", "undelivered", "repeated") == (2, 1, 1, 1)
+    (missing,) = await listed(channel, "undelivered")
+    assert (missing["text"], missing["statuses"], missing["activities"]) == ("done", [500], [])
+    assert (await bot.say(question, "done"))[0] == 200
+    assert await counts(channel, "messages", "delivered", "undelivered", "duplicated") == (2, 2, 0, 0)
+
+
+async def test_the_same_words_on_purpose_are_repeated_not_duplicated(channel, bot, question):
+    for _ in range(3):
+        assert (await bot.say(question, "still working"))[0] == 200
+    assert await counts(channel, "messages", "delivered", "repeated", "duplicated") == (3, 3, 2, 0)
+    first, second, third = await listed(channel, "messages")
+    assert (first["repeats"], second["repeats"], third["repeats"]) == (None, first["seq"], second["seq"])
+    assert [each["seq"] for each in await listed(channel, "repeated")] == [second["seq"], third["seq"]]
+
+
+async def test_a_retry_of_what_was_taken_is_a_duplicate(channel, bot, question):
+    await fault(channel, preset="504-taken")
+    assert (await bot.say(question, "x"))[0] == 504
+    assert (await bot.say(question, "y"))[0] == 200
+    assert (await bot.say(question, "x"))[0] == 200
+    assert await counts(channel, "messages", "delivered", "repeated", "duplicated") == (2, 2, 0, 1)
+    (double,) = await listed(channel, "duplicated")
+    assert (double["statuses"], len(set(double["activities"]))) == ([504, 200], 2)
+    (unsure,) = await listed(channel, "keptWithoutAYes")
+    assert (unsure["status"], unsure["fault"], len(unsure["activities"])) == (504, "1", 1)
+
+
+async def test_a_delivery_id_is_exact_whatever_was_answered(channel, bot, question):
+    data = {"deliveryId": "d1"}
+    for text in ("x", "x, edited"):
+        assert (await bot.say(question, text, channelData=data))[0] == 200
+    assert (await bot.say(question, "x", channelData={"deliveryId": "d2"}))[0] == 200
+    assert await counts(channel, "messages", "delivered", "repeated", "duplicated") == (2, 2, 0, 1)
+    assert [each["key"] for each in await listed(channel, "duplicated")] == ["id:d1"]
+
+
+async def test_a_double_that_the_channel_makes_itself_is_counted(channel, bot, question):
+    await fault(channel, twice=True)
+    assert (await bot.say(question, "x"))[0] == 200
+    assert (await channel.texts(question["conversation"]["id"], "the-secret")).count("x") == 2
+    assert await counts(channel, "asked", "kept", "messages", "duplicated") == (1, 2, 1, 1)
+
+
+async def test_a_yes_without_the_message_is_lost(channel, bot, question):
+    await fault(channel, preset="200-html")
+    with pytest.raises(ValueError):
+        await bot.say(question, "x")
+    assert await counts(channel, "accepted", "undelivered", "lost") == (1, 1, 1)
+    assert [each["text"] for each in await listed(channel, "lost")] == ["x"]
+
+
+async def test_typing_and_traces_pass_and_are_not_undelivered(channel, bot, question):
+    for kind in ("typing", "trace", "typing"):
+        assert (await bot.call("POST", question, "/activities", {"type": kind}))[0] == 200
+    assert await counts(channel, "asked", "passing", "messages", "undelivered") == (3, 3, 0, 0)
+    assert len(await listed(channel, "passing")) == 3
+
+
+async def test_each_activity_of_a_history_is_a_send_and_they_are_kept_together(channel, bot, question):
+    activities = [{"type": "message", "text": text} for text in "ab"] + [{"type": "typing"}]
+    assert (await bot.call("POST", question, "/activities/history", {"activities": activities}))[0] == 200
+    assert await counts(channel, "asked", "passing", "kept", "messages", "delivered") == (3, 1, 2, 2, 2)
+    half = [{"type": "message", "text": "c"}, {"text": "no type"}]
+    assert (await bot.call("POST", question, "/activities/history", {"activities": half}))[0] == 400
+    assert "c" not in await channel.texts(question["conversation"]["id"], "the-secret")
+    assert await counts(channel, "asked", "refused", "undelivered") == (5, 2, 2)
+
+
+async def create(channel, user, text=None, prefix="", **more):
+    body = {"members": [{"id": user}], **more}
+    if text is not None:
+        body["activity"] = {"type": "message", "text": text}
+    return await channel.call("POST", f"{prefix}/v3/conversations", body, token=None)
+
+
+async def test_creating_is_a_send_by_its_activity_only(channel, bot):
+    assert (await create(channel, "dl_a")).status == 201
+    assert await counts(channel, "asked", "messages", "undelivered") == (0, 0, 0)
+    assert (await create(channel, "dl_a", "hello", topicName="one")).status == 201
+    await fault(channel, preset="500", operations=["create"])
+    assert (await create(channel, "dl_b", "hello")).status == 500
+    assert await counts(channel, "asked", "messages", "undelivered") == (2, 2, 1)
+    made = await create(channel, "dl_b", "hello", topicName="other parameters, the same message")
+    assert made.status == 201
+    assert await counts(channel, "messages", "delivered", "undelivered", "duplicated") == (2, 2, 0, 0)
+    query = f"?conversation={made.body['id']}"
+    assert await counts(channel, "asked", "delivered", query=query) == (1, 1)
+
+
+@pytest.mark.parametrize("prefix", ["", "/teams"])
+async def test_creating_again_after_it_was_taken_is_a_duplicate(channel, bot, prefix):
+    await fault(channel, preset="504-taken", operations=["create"])
+    assert (await create(channel, "dl_a", "hello", prefix)).status == 504
+    assert (await create(channel, "dl_a", "hello", prefix)).status == 201
+    assert await counts(channel, "messages", "delivered", "duplicated") == (1, 1, 1)
+
+
+async def test_a_delivery_to_a_new_conversation_of_the_same_person_is_the_same(channel, bot, question):
+    marked = {"type": "message", "text": "x", "channelData": {"deliveryId": "d"}}
+    await fault(channel, preset="404-conversation")
+    assert (await bot.call("POST", question, "/activities", marked))[0] == 404
+    body = {"members": [{"id": "dl_ann"}], "activity": marked}
+    assert (await channel.call("POST", "/v3/conversations", body, token=None)).status == 201
+    assert await counts(channel, "asked", "messages", "delivered", "undelivered") == (2, 1, 1, 0)
+
+
+async def test_expected_replies_are_sends(channel, bot, question):
+    conversation = question["conversation"]["id"]
+    bot.answer = {"activities": [{"type": "message", "text": "one"}, {"type": "message", "text": "two"}]}
+    assert (await channel.say(conversation, "the-secret", "ask", deliveryMode="expectReplies")).status == 200
+    assert await counts(channel, "asked", "accepted", "kept", "delivered") == (2, 2, 2, 2)
+    assert {each["operation"] for each in await listed(channel, "asked")} == {"reply"}
+    bot.answer = {"activities": [{"type": "message", "text": "three"}]}
+    await fault(channel, preset="turn-504")
+    assert (await channel.say(conversation, "the-secret", "ask", deliveryMode="expectReplies")).status == 504
+    assert [each["text"] for each in await listed(channel, "undelivered")] == ["three"]
+    await fault(channel, preset="turn-twice")
+    bot.answer = {"activities": [{"type": "message", "text": "four"}]}
+    assert (await channel.say(conversation, "the-secret", "ask", deliveryMode="expectReplies")).status == 200
+    assert await counts(channel, "delivered", "undelivered", "duplicated", "repeated") == (3, 1, 0, 0)
+
+
+async def test_a_bot_that_hung_up_heard_no_answer(channel, bot, question):
+    """Its retry is one although the channel went on to keep the first try."""
+    await fault(channel, delay=0.5)
+    url = f"{channel.url}/v3/conversations/{question['conversation']['id']}/activities"
+    body = {"type": "message", "text": "x"}
+    with pytest.raises(asyncio.TimeoutError):
+        await channel.session.post(url, json=body, timeout=aiohttp.ClientTimeout(total=0.1))
+    while await counts(channel, "dropped") != (1,):
+        await asyncio.sleep(0.02)
+    assert (await bot.say(question, "x"))[0] == 200
+    assert await counts(channel, "messages", "duplicated", "keptWithoutAYes") == (1, 1, 1)
+
+
+async def test_what_cannot_be_read_or_reaches_nobody_is_undelivered(channel, bot, question):
+    url = f"/v3/conversations/{question['conversation']['id']}/activities"
+    assert (await channel.call("POST", url, token=None, data=b"{")).status == 400
+    assert (
+        await channel.call("POST", "/v3/conversations/none/activities", {"type": "message"}, token=None)
+    ).status == 404
+    assert await counts(channel, "asked", "refused", "undelivered", "lost") == (2, 2, 2, 0)
+
+
+async def test_lists_have_pages_and_names(channel, bot, question):
+    for number in range(5):
+        await bot.say(question, f"m{number}")
+    page = (await channel.call("GET", "/admin/account?list=accepted&limit=3", token=None)).body
+    assert [each["text"] for each in page["entries"]] == ["m0", "m1", "m2"]
+    rest = (await channel.call("GET", f"/admin/account?list=accepted&limit=3&after={page['next']}", token=None)).body
+    assert ([each["text"] for each in rest["entries"]], rest["next"]) == (["m3", "m4"], None)
+    for query in ("list=none", "list=", "list=asked&limit=0", "list=asked&limit=1001", "list=asked&after=x"):
+        answer = await channel.call("GET", f"/admin/account?{query}", token=None)
+        assert (answer.status, answer.code) == (400, "BadArgument")
+    for name in sorted(NUMBERS):
+        assert len(await listed(channel, name)) == (await counts(channel, name))[0]
+
+
+async def test_a_recalled_message_was_delivered_all_the_same(channel, bot):
+    made = await create(channel, "dl_t", "hello", "/teams")
+    url = f"/teams/v3/conversations/{made.body['id']}/activities/{made.body['activityId'].replace('|', '%7C')}"
+    assert (await channel.call("PUT", url, {"type": "message", "text": "changed"}, token=None)).status == 200
+    assert (await channel.call("DELETE", url, token=None)).status == 200
+    assert await counts(channel, "asked", "kept", "delivered", "undelivered") == (1, 1, 1, 0)
