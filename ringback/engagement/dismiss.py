@@ -9,14 +9,12 @@ from ringback.channels.port import Outcome, SendResult
 from ringback.channels.registry import sender
 from ringback.delivery.content import BOT, disarmed, rendered
 from ringback.delivery.ledger_row import LedgerRow
-from ringback.delivery.notification import Stop
 from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import ThrottledError, throttle
 from ringback.engagement.action import CardAction, Press
 from ringback.errors import ConfigurationError, RequestError
 from ringback.operations.progress import EDITABLE_CHANNELS
 from ringback.settings import settings
-from ringback.tables.recipients import RecipientTable
 from ringback.tables.service import Tables
 from ringback.templates.library import Templates
 
@@ -27,22 +25,19 @@ SECONDS = 4.0
 
 async def respond(press: Press, tables: Tables) -> str:
     """Take the buttons away where that can be done, for a person alone: in a group the card is others' too."""
-    reference = await _editable(press.delivery, tables)
-    if reference is not None:
+    row, here = press.delivery, press.reference
+    if (
+        row.channel == BOT
+        and row.activity_id is not None
+        and here.channel_id in EDITABLE_CHANNELS
+        and not here.is_group
+    ):
         try:
-            await asyncio.wait_for(_disarm(press.delivery, reference, tables), SECONDS)
+            await asyncio.wait_for(_disarm(row, here, tables), SECONDS)
         except (asyncio.TimeoutError, ThrottledError, RequestError, ConfigurationError) as error:
             # The buttons stay, and still work: that is no reason to fail the press.
-            log.info("the buttons of %s stay: %s", press.delivery.id, error or type(error).__name__)
+            log.info("the buttons of %s stay: %s", row.id, str(error) or type(error).__name__)
     return "Dismissed."
-
-
-async def _editable(row: LedgerRow, tables: Tables) -> Reference | None:
-    if row.channel != BOT or row.activity_id is None or row.reference is None:
-        return None
-    found = await RecipientTable(tables).get(row.user, Stop(channel=BOT, reference=row.reference))
-    fits = isinstance(found, Reference) and found.channel_id in EDITABLE_CHANNELS and not found.is_group
-    return found if fits and isinstance(found, Reference) else None
 
 
 async def _disarm(row: LedgerRow, reference: Reference, tables: Tables) -> None:

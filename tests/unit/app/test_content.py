@@ -9,6 +9,7 @@ import pytest
 from ringback.channels import registry
 from ringback.channels.address import Address
 from ringback.channels.mail import mail
+from ringback.channels.teams import TeamsUser
 from ringback.delivery import fitting, request
 from ringback.delivery.content import (
     card_size,
@@ -23,7 +24,6 @@ from ringback.delivery.fitting import check_fitting
 from ringback.delivery.request import Saying
 from ringback.errors import RequestError, TooLargeError
 from ringback.tables.addresses import AddressTable
-from ringback.tables.aliases import AliasTable, directory_alias
 from ringback.tables.references import ReferenceTable
 from ringback.templates.library import Templates
 from ringback.templates.rendering import MAX_CARD_BYTES
@@ -147,8 +147,8 @@ async def test_it_is_taken_where_another_way_takes_it(tables, fits):
     await fits(LARGE)
 
 
-async def test_who_never_wrote_and_is_known_by_the_directory_is_reached_by_teams(tables, fits):
-    await AliasTable(tables).claim(directory_alias("t", "o"), "u7")
+async def test_who_never_wrote_is_reached_by_a_conversation_that_teams_opens(tables, fits):
+    await AddressTable(tables).put("u7", TeamsUser(tenant_id="t", aad_object_id="o"))
     with pytest.raises(TooLargeError):
         await fits(LARGE, user="u7")
     # Who cannot be reached at all is no matter of size: the gate says so.
