@@ -11,7 +11,7 @@ from typing import Any
 
 from azure.functions.meta import Datum, get_binding_registry
 
-from local.host import failures, history, ids, jsontext
+from local.host import failures, history, jsontext
 from local.host.call_http import HttpCaller, HttpCallError
 from local.host.functions import Function
 from local.host.outputs import Outputs
@@ -38,6 +38,8 @@ class ActivityWorkers:
         self._http = HttpCaller()
         self._queue: queue.SimpleQueue[tuple[Task, Function] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._lost = 0
+        """Threads in activities that are over their time: others do their work."""
         self._idle = 0
         self._lock = threading.Lock()
         self._waiting: deque[Task] = deque()
@@ -70,7 +72,7 @@ class ActivityWorkers:
     def _submit_sync(self, task: Task, function: Function) -> None:
         self._queue.put((task, function))
         with self._lock:
-            if len(self._threads) < min(FIRST_THREADS, self._limit) and self._idle < self._queue.qsize():
+            if len(self._threads) - self._lost < min(FIRST_THREADS, self._limit) and self._idle < self._queue.qsize():
                 self._add_thread()
 
     def grow(self) -> None:
@@ -81,7 +83,8 @@ class ActivityWorkers:
         with self._lock:
             done, self._done = self._done, 0
             if done <= BUSY_ENOUGH:
-                for _ in range(min(self._queue.qsize() - self._idle, self._limit - len(self._threads))):
+                free = self._limit - (len(self._threads) - self._lost)
+                for _ in range(min(self._queue.qsize() - self._idle, free)):
                     self._add_thread()
 
     def _add_thread(self) -> None:
@@ -99,18 +102,27 @@ class ActivityWorkers:
             if item is None:
                 return
             task, function = item
-            self._finish(task, self._ran(task, lambda: self._call_sync(task, function)))  # noqa: B023 - called at once
+            self._run_sync(task, function)
 
-    def _call_sync(self, task: Task, function: Function) -> str | None:
-        return encoded(self._services.invoker.call_here(function, decoded(task)))
+    def _run_sync(self, task: Task, function: Function) -> None:
+        def on_timeout(error: failures.FunctionTimeoutError) -> None:
+            with self._lock:
+                self._lost += 1
+            self._finish(task, self._failed(task, *failures.activity_failure(task.name, error)))
 
-    def _ran(self, task: Task, call: Callable[[], str | None]) -> str:
-        """The event that tells how a call ended."""
+        invoker = self._services.invoker
         try:
-            result = call()
+            result = invoker.call_here(function, decoded(task), finish=encoded, on_timeout=on_timeout)
+        except failures.FunctionTimeoutError:
+            # The orchestration was told when the time was over; this thread is at hand again.
+            with self._lock:
+                self._lost -= 1
+            return
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the activity's own failure
-            return self._failed(task, *failures.activity_failure(task.name, error))
-        return history.text(history.task_completed(self._services.clock.micros(), task.number, result))
+            event = self._failed(task, *failures.activity_failure(task.name, error))
+        else:
+            event = history.text(history.task_completed(self._services.clock.micros(), task.number, result))
+        self._finish(task, event)
 
     def _failed(self, task: Task, reason: str, details: str) -> str:
         return history.text(history.task_failed(self._services.clock.micros(), task.number, reason, details))
@@ -156,9 +168,13 @@ class ActivityWorkers:
         function = self._services.registry.activities.get(task.name.lower())
         if function is None:
             raise UnknownNameError(self._services.registry.unknown(task.name, "activityTrigger"))
-        returned, outs = await self._services.invoker.call(function, decoded(task), f"activity {ids.guid()}")
-        result = encoded(returned)
-        await self._outputs.deliver(function, None, outs)
+
+        async def finish(returned: Any, outs: dict[str, Any]) -> str | None:
+            result = encoded(returned)
+            await self._outputs.deliver(function, None, outs)
+            return result
+
+        result: str | None = await self._services.invoker.call(function, decoded(task), finish=finish)
         return result
 
     def is_idle(self) -> bool:

@@ -38,6 +38,7 @@ class Engine:
         self._entities = entities
         self._clock = services.clock
         self._log = services.log
+        self._time_limit = services.invoker.limit
         self._limit = max(1, services.settings.max_orchestrators)
         self._changed = threading.Condition()
         self._ready: deque[str] = deque()
@@ -103,6 +104,7 @@ class Engine:
 
     def relieve(self) -> None:
         """Called now and then: add a thread when all are stuck in the app's code while others wait."""
+        self._time_limit.enforce()
         if self.workers is not None:
             self.workers.grow()
         with self._changed:

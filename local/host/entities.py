@@ -8,7 +8,7 @@ from typing import Any
 from azure.functions.meta import Datum, get_binding_registry
 
 from local.host import history, ids, jsontext
-from local.host.failures import described
+from local.host.failures import FunctionTimeoutError, described
 from local.host.functions import Function
 from local.host.records import Entity, EntityRecord, Message
 from local.host.services import Services
@@ -85,6 +85,8 @@ class Entities:
         context = converter.decode(Datum(payload, "string"), trigger_metadata=None)
         try:
             answer = jsontext.loads(self._services.invoker.call_here(function, context))
+        except FunctionTimeoutError:
+            raise
         except Exception as error:  # noqa: BLE001 - the batch failed outside any operation
             text = jsontext.dumps(described(error))
             return entity.state if entity else None, [{"isError": True, "result": text}] * len(operations)

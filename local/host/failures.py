@@ -16,6 +16,20 @@ OUT_OF_PROC_LABEL = "\n\n$OutOfProcData$:"
 HOST_FRAMES = re.compile(r"[/\\]local[/\\]host[/\\]")
 
 
+TIMEOUT_TYPE = "Microsoft.Azure.WebJobs.Host.FunctionTimeoutException"
+
+
+class RunFailedError(Exception):
+    """A run that failed around the app's code: the log shows the message, which says why, and no stack."""
+
+
+class FunctionTimeoutError(RunFailedError):
+    """A function took longer than functionTimeout of host.json allows."""
+
+    def __init__(self, function: str, seconds: float) -> None:
+        super().__init__(f"Timeout value of {span_text(seconds)} was exceeded by function: Functions.{function}")
+
+
 class AppExitError(Exception):
     """A function of the app raised what no caller can be handed as it is, such as SystemExit: its own failure alone."""
 
@@ -54,8 +68,20 @@ def stack_of(error: BaseException) -> str:
     return "".join(traceback.format_list(own or frames))
 
 
+def span_text(seconds: float) -> str:
+    """A length of time as .NET writes it: `[d.]hh:mm:ss[.fffffff]`."""
+    micros = round(seconds * 1_000_000)
+    days, rest = divmod(micros, 86_400_000_000)
+    minutes, micros = divmod(rest, 60_000_000)
+    whole, fraction = divmod(micros, 1_000_000)
+    text = f"{minutes // 60:02}:{minutes % 60:02}:{whole:02}" + (f".{fraction:06}0" if fraction else "")
+    return f"{days}.{text}" if days else text
+
+
 def told(error: BaseException) -> str:
     """The failure for the log: without the state that the SDK appends to an orchestrator's, and where it began."""
+    if isinstance(error, RunFailedError):
+        return str(error)
     labelled = OUT_OF_PROC_LABEL in str(error) and error.__cause__ is not None
     cause = error.__cause__ if labelled and error.__cause__ is not None else error
     return f"{described(cause)}\n{stack_of(cause)}"
@@ -103,6 +129,10 @@ def _exception(kind: str, message: str, inner: dict[str, Any] | None, **fields: 
 
 def activity_failure(name: str, error: BaseException) -> tuple[str, str]:
     """(Reason, Details) of a TaskFailed event."""
+    if isinstance(error, FunctionTimeoutError):
+        details = _exception(TIMEOUT_TYPE, str(error), None)
+        details["$type"] = f"{TIMEOUT_TYPE}, Microsoft.Azure.WebJobs.Host"
+        return f"Activity function '{name}' failed: {error}", jsontext.dumps(details)
     text = f" {described(error)}"
     reason = f"Activity function '{name}' failed: {text}"
     return reason, jsontext.dumps(_exception("System.Exception", text, _rpc_exception(error)))

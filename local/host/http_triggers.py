@@ -9,18 +9,18 @@ import azure.functions as func
 from aiohttp import web
 from azure.functions.meta import Datum, get_binding_registry
 
+from local.host.failures import RunFailedError
 from local.host.functions import Function, Registry
 from local.host.http_errors import empty
-from local.host.invocation import BindingError, Invoker
+from local.host.invocation import Invoker
 from local.host.keys import Keys, Level
-from local.host.log import Log
 from local.host.outputs import Outputs
 from local.host.routes import Route, compile_route
 
 LEVELS = {"anonymous": Level.ANONYMOUS, "function": Level.FUNCTION, "admin": Level.ADMIN}
 
 
-class ReturnValueError(Exception):
+class ReturnValueError(RunFailedError):
     """An HTTP function returned what is no HTTP answer."""
 
 
@@ -35,11 +35,8 @@ class Door:
 
 
 class HttpTriggers:
-    def __init__(
-        self, registry: Registry, invoker: Invoker, outputs: Outputs, keys: Keys, log: Log, *, prefix: str
-    ) -> None:
+    def __init__(self, registry: Registry, invoker: Invoker, outputs: Outputs, keys: Keys, *, prefix: str) -> None:
         self._invoker = invoker
-        self._log = log
         self._outputs = outputs
         self._keys = keys
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -66,15 +63,16 @@ class HttpTriggers:
             return empty(401)
         datum = await _request_datum(request, values)
         trigger = get_binding_registry().get("httpTrigger").decode(datum, trigger_metadata=None)
-        try:
-            returned, outs = await self._invoker.call(function, trigger)
+
+        async def answer(returned: Any, outs: dict[str, Any]) -> web.Response:
             await self._outputs.deliver(function, returned, outs)
             return _response(function, returned, outs)
-        except (BindingError, ReturnValueError) as error:
-            self._log.problem(f"Executed 'Functions.{function.name}' (Failed): {error}")
+
+        try:
+            response: web.Response = await self._invoker.call(function, trigger, finish=answer)
+        except Exception:  # noqa: BLE001 - logged with the run; the caller learns no more, as in the real host
             return empty(500)
-        except Exception:  # noqa: BLE001 - logged where it was raised; the caller learns no more, as in the real host
-            return empty(500)
+        return response
 
 
 def _door(function: Function, prefix: str) -> Door:

@@ -8,22 +8,27 @@ import contextvars
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 import azure.functions as func
 from azure.functions.meta import Datum, get_binding_registry
 
 from local.host import ids
-from local.host.failures import AppExitError, contained, told
+from local.host.failures import AppExitError, FunctionTimeoutError, RunFailedError, contained, told
 from local.host.functions import Function
 from local.host.log import Log
+from local.host.time_limit import OnTimeout, TimeLimit
 
 TRIGGERED = "This function was programmatically called via the host APIs."
+CANCEL_SECONDS = 2.0
+"""What an async function has to clean up in, when the host stops."""
+Finish = Callable[[Any, dict[str, Any]], Awaitable[Any]]
+"""Makes the outcome of a run of what the function returned and of its output parameters by name."""
 
 
-class BindingError(Exception):
+class BindingError(RunFailedError):
     """A binding of a function cannot be served here; the message says which and what to do."""
 
 
@@ -78,13 +83,24 @@ class OutValue(func.Out):
 
 
 class Invoker:
-    """Calls functions. Async ones run on `loop`; sync HTTP and trigger functions in `pool`."""
+    """Calls functions. Async ones run on the loop of their caller; sync HTTP and trigger functions in `pool`."""
 
     def __init__(self, log: Log, pool: Executor, client_binding: Callable[[dict[str, Any]], str]) -> None:
         self._log = log
         self._pool = pool
         self._client_binding = client_binding
-        self.timeout: float | None = None
+        self.limit = TimeLimit(log)
+        self._left: set[asyncio.Future[Any]] = set()
+        """Async functions over their time that have not ended yet: a task that nobody holds may vanish half-way."""
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a run may take; None: as long as it likes."""
+        return self.limit.seconds
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self.limit.seconds = seconds
 
     def arguments(
         self, function: Function, trigger: Any, invocation_id: str, retry: RetryContext | None = None
@@ -103,57 +119,128 @@ class Invoker:
             values["context"] = InvocationContext(function, invocation_id, retry or RetryContext(0, 0))
         return values, outs
 
+    # -- in the calling thread
+
     @contextlib.contextmanager
-    def logged(self, function: Function, invocation_id: str, reason: str = TRIGGERED) -> Iterator[None]:
-        """Write the line of one run, whether it ends well or raises."""
+    def logged(self, function: Function, invocation_id: str, on_timeout: OnTimeout | None = None) -> Iterator[None]:
+        """One run in this thread: its line in the log, whether it ends well or raises, and its time limit.
+
+        Raises FunctionTimeoutError, whatever the code returned or raised, when its time was over before. That was
+        logged then, and `on_timeout` called.
+        """
+        self._log.executing(function.name, invocation_id, TRIGGERED)
+        run = self.limit.begin(function, invocation_id, on_timeout)
+        try:
+            try:
+                yield
+            finally:
+                self.limit.end(run)
+        except FunctionTimeoutError:
+            raise
+        except Exception as error:
+            self._log.executed(function.name, invocation_id, time.perf_counter() - run.started, told(error))
+            raise
+        self._log.executed(function.name, invocation_id, time.perf_counter() - run.started)
+
+    def call_here(
+        self,
+        function: Function,
+        trigger: Any,
+        finish: Callable[[Any], Any] | None = None,
+        on_timeout: OnTimeout | None = None,
+    ) -> Any:
+        """Run a sync function in the calling thread. Returns what `finish` makes of what it returns, else that; the run
+        has succeeded only when `finish` has.
+        """
+        invocation_id = ids.guid()
+        with self.logged(function, invocation_id, on_timeout):
+            values, _ = self.arguments(function, trigger, invocation_id)
+            with contained():
+                returned = function.call(**values)
+            return returned if finish is None else finish(returned)
+
+    # -- on the loop
+
+    async def call(
+        self,
+        function: Function,
+        trigger: Any,
+        reason: str = TRIGGERED,
+        retry: RetryContext | None = None,
+        finish: Finish | None = None,
+    ) -> Any:
+        """Run a function, async on this loop or sync in the pool. Returns what `finish` makes of its value and its
+        output parameters, else both; the run has succeeded only when `finish` has.
+        """
+        invocation_id = ids.guid()
         self._log.executing(function.name, invocation_id, reason)
         started = time.perf_counter()
         try:
-            yield
+            values, outs = self.arguments(function, trigger, invocation_id, retry)
+            returned = await self._within_limit(function, invocation_id, values)
+            given = {name: out.get() for name, out in outs.items() if out.get() is not None}
+            outcome = (returned, given) if finish is None else await finish(returned, given)
         except Exception as error:
             self._log.executed(function.name, invocation_id, time.perf_counter() - started, told(error))
             raise
         self._log.executed(function.name, invocation_id, time.perf_counter() - started)
+        return outcome
 
-    def call_here(self, function: Function, trigger: Any, invocation_id: str | None = None) -> Any:
-        """Run a sync function in the calling thread, and return what it returns."""
-        invocation_id = invocation_id or ids.guid()
-        values, _ = self.arguments(function, trigger, invocation_id)
-        with self.logged(function, invocation_id), contained():
-            return function.call(**values)
-
-    async def call(
-        self, function: Function, trigger: Any, reason: str = TRIGGERED, retry: RetryContext | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Run a function, async on this loop or sync in the pool. Returns its value and its output parameters."""
-        invocation_id = ids.guid()
-        values, outs = self.arguments(function, trigger, invocation_id, retry)
-        with self.logged(function, invocation_id, reason):
-            returned = await self._within_timeout(function, self._run(function, values))
-        return returned, {name: out.get() for name, out in outs.items() if out.get() is not None}
-
-    async def _run(self, function: Function, values: dict[str, Any]) -> Any:
-        if function.is_async:
-            try:
-                return await function.call(**values)
-            except (SystemExit, KeyboardInterrupt) as error:  # either would end the event loop, and so the host
-                raise AppExitError(error) from error
-        context = contextvars.copy_context()
-        call = functools.partial(context.run, _contained_call, function, values)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
-
-    async def _within_timeout(self, function: Function, running: Any) -> Any:
-        if self.timeout is None:
-            return await running
+    async def _within_limit(self, function: Function, invocation_id: str, values: dict[str, Any]) -> Any:
+        call = _Call(function, values)
+        running = call.begin(self._pool)
         try:
-            return await asyncio.wait_for(running, self.timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(
-                f"Timeout value of {self.timeout:g} s was exceeded by function: Functions.{function.name} "
-                f"(functionTimeout in host.json)"
-            ) from None
+            ended, _ = await asyncio.wait({running}, timeout=self.timeout)
+        except asyncio.CancelledError:
+            call.stopped = True
+            running.cancel()
+            await asyncio.wait({running}, timeout=CANCEL_SECONDS)
+            raise
+        if ended or self.timeout is None:
+            return running.result()
+        self.limit.tell(function, invocation_id, self.timeout)
+        self._leave(running, call)
+        raise FunctionTimeoutError(function.name, self.timeout)
+
+    def _leave(self, running: asyncio.Future[Any], call: _Call) -> None:
+        """Go on without a function that is over its time: whatever comes of it is dropped."""
+        call.stopped = True
+        running.cancel()
+        self._left.add(running)
+        running.add_done_callback(self._left.discard)
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if not call.function.is_async and isinstance(self._pool, ThreadPoolExecutor):
+            # Its thread is lost for the others until its code returns; they get another one.
+            self._pool._max_workers += 1  # noqa: SLF001 - the only way to let an executor grow
+            self._pool.submit(int)
 
 
-def _contained_call(function: Function, values: dict[str, Any]) -> Any:
-    with contained():
-        return function.call(**values)
+class _Call:
+    """One call of a function, beside its caller: what its code raises is told from what the host does to it."""
+
+    def __init__(self, function: Function, values: dict[str, Any]) -> None:
+        self.function = function
+        self.stopped = False
+        """The host has cancelled it."""
+        self._values = values
+
+    def begin(self, pool: Executor) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        if self.function.is_async:
+            return loop.create_task(self._async())
+        context = contextvars.copy_context()
+        return loop.run_in_executor(pool, functools.partial(context.run, self._sync))
+
+    def _sync(self) -> Any:
+        with contained():
+            return self.function.call(**self._values)
+
+    async def _async(self) -> Any:
+        try:
+            return await self.function.call(**self._values)
+        except asyncio.CancelledError as error:
+            if self.stopped:
+                raise
+            raise AppExitError(error) from error
+        except (SystemExit, KeyboardInterrupt) as error:  # either would end the event loop, and so the host
+            raise AppExitError(error) from error

@@ -48,6 +48,8 @@ class OrchestratorCalls:
             converter = get_binding_registry().get("orchestrationTrigger")
             context = converter.decode(Datum(trigger, "string"), trigger_metadata=None)
             return answer_of(jsontext.loads(self._services.invoker.call_here(function, context))), None
+        except failures.FunctionTimeoutError:
+            raise
         except Exception as error:  # noqa: BLE001 - the orchestrator's own failure
             return failed_answer(instance.name, error), None
 
@@ -59,6 +61,8 @@ class OrchestratorCalls:
         try:
             with self._services.invoker.logged(function, ids.guid()), failures.contained():
                 return session.advance(events)
+        except failures.FunctionTimeoutError:
+            raise
         except Exception:  # noqa: BLE001 - logged; the replay meets it again, and says how the orchestration failed
             return None
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from local.host.failures import described
+from local.host.failures import RunFailedError, described
 from local.host.functions import Binding, Function
 from local.host.log import Log
 
 Sender = Callable[[Binding, Any], Awaitable[None]]
+
+
+class OutputError(RunFailedError):
+    """An output binding did not take its value."""
 
 
 class Outputs:
@@ -18,7 +22,7 @@ class Outputs:
         self.senders: dict[str, Sender] = {}
 
     async def deliver(self, function: Function, returned: Any, outs: dict[str, Any]) -> None:
-        """Send each value to its binding. HTTP answers are not sent from here. Raises what a binding raises, logged."""
+        """Send each value to its binding. HTTP answers are not sent from here. Raises OutputError."""
         for binding in function.bindings:
             value = returned if binding.name == "$return" else outs.get(binding.name)
             if not binding.is_output or value is None or binding.type == "http":
@@ -36,8 +40,7 @@ class Outputs:
         try:
             await sender(binding, value)
         except Exception as error:
-            self._log.problem(
-                f"Executed 'Functions.{function.name}' (Failed): its code ran, and its output binding "
-                f"'{binding.name}' ({binding.type}) did not take the value: {described(error)}"
-            )
-            raise
+            raise OutputError(
+                f"function {function.name}: its code ran, and its output binding '{binding.name}' ({binding.type}) did "
+                f"not take the value: {described(error)}"
+            ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
@@ -20,7 +21,7 @@ from local.host.entities import Entities
 from local.host.event_grid import EventGridWebhook
 from local.host.functions import Function, Registry
 from local.host.http_triggers import HttpTriggers
-from local.host.invocation import BindingError, Invoker, RetryContext
+from local.host.invocation import Invoker, RetryContext
 from local.host.keys import Keys
 from local.host.log import Log
 from local.host.management import ManagementApi
@@ -70,7 +71,7 @@ class Runtime:
         self._outputs = Outputs(log)
         self._outputs.senders["queue"] = QueueOutput(self._queues, self._queue_settings.encoding).send
         self._admin = AdminApi(self._services, self._keys, self._client, self.deliver)
-        self._doors = HttpTriggers(registry, invoker, self._outputs, self._keys, log, prefix=settings.route_prefix)
+        self._doors = HttpTriggers(registry, invoker, self._outputs, self._keys, prefix=settings.route_prefix)
         management = ManagementApi(self._client, self._services, urls)
         self._server = Server(self._doors, management, self._admin, self._keys)
         self._server.extra_headers = settings.custom_headers
@@ -136,12 +137,8 @@ class Runtime:
         """Run a function for a trigger, by its retry policy, and hand on what it puts out."""
 
         async def once(retry: RetryContext | None = None) -> None:
-            try:
-                returned, outs = await self._services.invoker.call(function, trigger, retry=retry)
-            except BindingError as error:
-                self._log.problem(f"Executed 'Functions.{function.name}' (Failed): {error}")
-                raise
-            await self._outputs.deliver(function, returned, outs)
+            finish = functools.partial(self._outputs.deliver, function)
+            await self._services.invoker.call(function, trigger, retry=retry, finish=finish)
 
         policy = RetryPolicy.of(function)
         await (once() if policy is None else policy.run(once, self._pauses))

@@ -61,6 +61,9 @@ class Workers:
     def is_idle(self) -> bool:
         return not self.waiting
 
+    def grow(self) -> None:
+        pass
+
     def run(self, index: int = 0) -> None:
         task = self.waiting[index]
         del self.waiting[index]

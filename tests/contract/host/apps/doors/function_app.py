@@ -103,6 +103,11 @@ async def exits_async(req: func.HttpRequest) -> str:
     sys.exit(4)
 
 
+@app.route(route="cancels-itself", auth_level=func.AuthLevel.ANONYMOUS)
+async def cancels_itself(req: func.HttpRequest) -> str:
+    raise asyncio.CancelledError
+
+
 @app.route(route="seen/{name}", auth_level=func.AuthLevel.ANONYMOUS)
 def seen(req: func.HttpRequest) -> str:
     return json.dumps(SEEN.get(req.route_params["name"]))
