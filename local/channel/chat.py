@@ -11,15 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from local.channel.chat_client import ChatError
-from local.channel.chat_session import Session, Step
+from local.channel.chat_session import Session, Step, parsed
 from local.channel.context import DEFAULT_SECRET
 
 DEFAULT_CHANNEL = "http://127.0.0.1:3978"
+MOST_SECONDS = 7 * 24 * 3600
 EPILOG = """\
 In the chat: type a message, or the number of a button of the newest message that has buttons. /file PATH sends a file,
 /activity JSON sends any activity, /say TEXT sends TEXT even if it is a number, /quit ends. With --say, --file or
 --activity the chat is a script: they are done in their order, each after the answer to the one before, then answers are
-shown for --wait seconds. Exit status 1: something was refused, or --until did not come.
+shown for --wait seconds. What you sent is shown as well, once the bot has taken it ("from" tells who with --json).
+
+exit status of a script:
+  0  the last step was answered or, with --until, its text came
+  1  no answer came in time, the channel or the bot refused, or no channel is there
+  2  misuse: an unknown option, no such file, an activity that is not JSON
+130  interrupted with Ctrl-C
 """
 
 
@@ -38,7 +45,13 @@ class _Add(argparse.Action):
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python3 dev.py chat", description=__doc__, epilog=EPILOG, allow_abbrev=False)
+    made = argparse.ArgumentParser(
+        prog="python3 dev.py chat",
+        description=__doc__,
+        epilog=EPILOG,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     made.add_argument("--channel", default=DEFAULT_CHANNEL, metavar="URL", help="the channel (default %(default)s)")
     made.add_argument("--secret", help="Direct Line secret (default: DIRECT_LINE_SECRET, else the local one)")
     made.add_argument("--user", default="dl_terminal", help="who you are (default %(default)s)")
@@ -47,10 +60,31 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--say", dest="steps", action=_Add, metavar="TEXT", help="send TEXT or press button number TEXT")
     made.add_argument("--file", dest="steps", action=_Add, metavar="PATH", help="send a file")
     made.add_argument("--activity", dest="steps", action=_Add, metavar="JSON", help="send an activity, an event say")
-    made.add_argument("--wait", type=float, metavar="SECONDS", help="listen this long after the last step (default 5)")
+    made.add_argument(
+        "--wait", type=_seconds, metavar="SECONDS", help="listen this long after the last step (default 5)"
+    )
     made.add_argument("--until", metavar="TEXT", help="end as soon as a message shows TEXT")
-    made.add_argument("--json", action="store_true", help="print each activity of the bot as one line of JSON")
+    made.add_argument("--json", action="store_true", help="print each activity, yours too, as one line of JSON")
     return made
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {MOST_SECONDS} seconds")
+    return value
+
+
+def _misuse(step: Step) -> str:
+    """What is wrong with a step whatever the bot says; empty when nothing is."""
+    if step.kind == "file" and not Path(step.text).expanduser().is_file():
+        return "there is no such file"
+    if step.kind == "activity":
+        try:
+            parsed(step.text)
+        except ChatError as error:
+            return str(error)
+    return ""
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -66,8 +100,8 @@ async def run(arguments: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     for step in chosen.steps or ():
-        if step.kind == "file" and not Path(step.text).is_file():
-            print(f"--file {step.text}: there is no such file", file=sys.stderr)
+        if misuse := _misuse(step):
+            print(f"--{step.kind} {step.text}: {misuse}", file=sys.stderr)
             return 2
     try:
         return asyncio.run(run(chosen))

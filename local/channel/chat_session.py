@@ -33,6 +33,8 @@ class Session:
         self.as_json = as_json
         self.until = until
         self.choices: list[Choice] = []
+        # A person sees what they typed; a file that gets this output does not.
+        self._echoes = True
         self._heard = 0
         self._seen: set[str] = set()
         self._arrived = asyncio.Condition()
@@ -54,12 +56,13 @@ class Session:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def script(self, steps: list[Step], wait: float) -> int:
-        """Do the steps, each after the answer to the one before; 0 when all was taken and --until came."""
+        """Do the steps, each after the answer to the one before; 0 when the last was answered and --until came."""
         await self._settle(min(wait, 2.0), 0)
+        heard, sent = self._heard, False
         for number, step in enumerate(steps):
             heard = self._heard
             try:
-                await self._do(step)
+                sent = await self._do(step)
             except ChatError as error:
                 print(f"{step.kind} {step.text!r}: {error}", file=sys.stderr)
                 return 1
@@ -67,10 +70,12 @@ class Session:
                 await self._settle(wait, heard)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._found.wait(), wait)
-        return 1 if self.until and not self._found.is_set() else 0
+        answered = self._found.is_set() if self.until else self._heard > heard or not sent
+        return 0 if answered else 1
 
     async def interactive(self, wait: float) -> int:
         """Lines from standard input until it ends; then what still arrives within `wait` seconds."""
+        self._echoes = self.as_json or not sys.stdin.isatty()
         self._read_lines()
         while (line := await self._lines.get()) is not None:
             if line.strip() == "/quit":
@@ -93,24 +98,27 @@ class Session:
         else:
             await self._do(Step("say", text))
 
-    async def _do(self, step: Step) -> None:
+    async def _do(self, step: Step) -> bool:
+        """Whether something was sent: the button of a link sends nothing."""
         if step.kind == "file" or step.text.startswith("/file "):
             await self.client.upload(Path(step.text.removeprefix("/file ").strip()))
         elif step.kind == "activity" or step.text.startswith("/activity "):
             await self.client.post(parsed(step.text.removeprefix("/activity ")))
         elif step.text.isascii() and step.text.isdigit() and 0 < int(step.text) <= len(self.choices):
-            await self._press(self.choices[int(step.text) - 1])
+            return await self._press(self.choices[int(step.text) - 1])
         else:
             await self.client.post({"text": step.text.removeprefix("/say ")})
+        return True
 
-    async def _press(self, choice: Choice) -> None:
+    async def _press(self, choice: Choice) -> bool:
         if choice.activity is None:
             self._tell(f"open {choice.link}")
-            return
+            return False
         activity = dict(choice.activity)
         if choice.inputs:
             activity["value"] = {**activity.get("value", {}), **await self._answers(choice.inputs)}
         await self.client.post(activity)
+        return True
 
     async def _answers(self, inputs: tuple[Activity, ...]) -> dict[str, str]:
         """The fields of a card: asked for at a prompt, else their own values."""
@@ -139,10 +147,25 @@ class Session:
 
     async def _listen(self) -> None:
         async for activity in self.client.activities():
-            if activity.get("from", {}).get("id") != self.client.user:
-                await self._show(activity)
+            sender = activity.get("from", {})
+            if sender.get("id") == self.client.user:
+                self._show_own(activity)
+            else:
+                await self._show(activity, "bot" if sender.get("role") == "bot" else str(sender.get("id")))
 
-    async def _show(self, activity: Activity) -> None:
+    def _show_own(self, activity: Activity) -> None:
+        """What this user sent, as soon as the bot has taken it: the channel shows it before the answer."""
+        if not self._echoes or activity.get("type") == "typing":
+            return
+        if self.as_json:
+            print(msgspec.json.encode(activity).decode(), flush=True)
+            return
+        lines = draw(activity).lines
+        if activity.get("value") is not None:
+            lines.append(f"({msgspec.json.encode(activity['value']).decode()})")
+        self._print("you", lines)
+
+    async def _show(self, activity: Activity, who: str) -> None:
         if activity.get("type") == "typing":
             return
         drawn = draw(activity)
@@ -151,15 +174,19 @@ class Session:
         # Numbers are those of the newest message that has buttons.
         self.choices = drawn.choices or self.choices
         lines = drawn.lines + [f"  [{number}] {each.title}" for number, each in enumerate(drawn.choices, 1)]
-        who = "bot (changed)" if activity.get("id") in self._seen else "bot"
+        changed = activity.get("id") in self._seen
         self._seen.add(str(activity.get("id")))
-        if not self.as_json and lines:
-            print("\n".join([f"{who}: {lines[0]}", *(f"     {line}" for line in lines[1:])]), flush=True)
+        if not self.as_json:
+            self._print(f"{who} (changed)" if changed else who, lines)
         if self.until and self.until in "\n".join(lines):
             self._found.set()
         async with self._arrived:
             self._heard += 1
             self._arrived.notify_all()
+
+    def _print(self, who: str, lines: list[str]) -> None:
+        if lines:
+            print("\n".join([f"{who}: {lines[0]}", *(f"     {line}" for line in lines[1:])]), flush=True)
 
     async def _settle(self, wait: float, heard: int) -> None:
         """Until something came after `heard` and nothing more follows, at most `wait` seconds."""

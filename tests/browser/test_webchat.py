@@ -163,6 +163,21 @@ async def test_the_wire_pane_shows_both_directions_and_failures(site, open_page)
     await page.locator(".webchat__activity-status", has_text=re.compile("failed", re.IGNORECASE)).first.wait_for()
 
 
+async def test_the_footer_counts_this_chat_or_all(site, open_page):
+    other, token, _ = await site.open("dl_other")
+    for text in ("one", "two"):
+        await site.say(other, token, text)
+    page = await open_page()
+    await say(page, "hi")
+    await see(page, "You said hi.")
+    footer = page.locator("#account")
+    await footer.filter(has_text="in this chat: 1 asked").wait_for()
+    await page.locator("#mine").uncheck()
+    await footer.filter(has_text="Sends of the bot: 3 asked").wait_for()
+    await page.locator("#mine").check()
+    await footer.filter(has_text="in this chat: 1 asked").wait_for()
+
+
 async def test_a_message_changed_and_one_taken_back_in_the_teams_like_channel(site, open_page):
     page = await open_page()
     async with page.expect_navigation():

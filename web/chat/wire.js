@@ -43,11 +43,11 @@ function draw(entry) {
   return item;
 }
 
-async function drawAccount() {
-  const answer = await fetch('/admin/account');
+async function drawAccount(conversation) {
+  const answer = await fetch(`/admin/account${conversation ? `?conversation=${encodeURIComponent(conversation)}` : ''}`);
   if (!answer.ok) return;
   const { asked, accepted, kept, duplicated, undelivered } = await answer.json();
-  byId('account').textContent = `Sends of the bot: ${asked} asked · ${accepted} accepted · ${kept} kept · ${duplicated} duplicated · ${undelivered} undelivered`;
+  byId('account').textContent = `Sends of the bot${conversation ? ' in this chat' : ''}: ${asked} asked · ${accepted} accepted · ${kept} kept · ${duplicated} duplicated · ${undelivered} undelivered`;
 }
 
 async function offerFaults() {
@@ -81,16 +81,26 @@ export function followWire(conversation) {
   };
   const stream = new EventSource('/admin/wire/stream');
   let later;
+  const count = () => {
+    clearTimeout(later);
+    later = setTimeout(() => {
+      const chosen = byId('mine').checked ? conversation() : '';
+      if (chosen !== undefined) drawAccount(chosen).catch(() => {});
+    }, 300);
+  };
   stream.addEventListener('message', ({ data }) => {
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
     insert(list, draw(JSON.parse(data)));
     while (list.children.length > LONGEST) list.firstChild.remove();
     filter();
     if (atEnd) list.scrollTop = list.scrollHeight;
-    clearTimeout(later);
-    later = setTimeout(() => drawAccount().catch(() => {}), 300);
+    count();
   });
-  byId('mine').addEventListener('change', filter);
+  byId('mine').addEventListener('change', () => {
+    filter();
+    count();
+  });
+  count();
   byId('clear').addEventListener('click', () => list.replaceChildren());
   offerFaults().catch(() => {});
 }
