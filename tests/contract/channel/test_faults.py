@@ -222,6 +222,28 @@ async def test_teams_limits_per_conversation(channel, bot, question):
     assert (await channel.call("PUT", "/admin/limits", {"enabled": 1}, token=None)).status == 400
 
 
+async def test_limits_are_settings(tmp_path, bot):
+    client = Client(tmp_path / "limits", bot, limit=("send/1=2", "send/2=0"))
+    await client.start()
+    figures = (await client.call("GET", "/admin/limits", token=None)).body
+    assert (figures["enabled"], figures["send"]["1"], figures["send"]["2"], figures["app"]) == (True, 2, 0, {"1": 50})
+    conversation, token, _ = await client.open()
+    bot.echoes = False
+    await client.say(conversation, token, "hi")
+    question = bot.of_type("message")[0]
+    # An hour: however slow this machine is.
+    changed = await client.call("PUT", "/admin/limits", {"send": {"3600": 3}, "app": {"1": 0}}, token=None)
+    assert changed.body == {**figures, "send": {**figures["send"], "3600": 3}, "app": {"1": 0}}
+    statuses = []
+    while statuses.count(200) < 3:
+        statuses.append((await bot.say(question, "x"))[0])
+    status, answer = await bot.say(question, "x")
+    assert (status, answer["error"]["code"]) == (429, "TooManyRequests")
+    refused = await client.call("PUT", "/admin/limits", {"send": {"1": -1}}, token=None)
+    assert (refused.status, refused.code) == (400, "BadArgument")
+    await client.stop()
+
+
 async def test_the_wire_shows_both_directions_and_failures(channel, bot, question):
     await bot.say(question, "x")
     bot.status = 500

@@ -98,6 +98,15 @@ async def test_a_bot_that_is_no_url_is_exit_2(tmp_path):
     assert "--bot must be an http or https URL" in err
 
 
+@pytest.mark.parametrize("option", ["--limit", "--fault"])
+async def test_an_option_that_means_nothing_is_exit_2(tmp_path, option):
+    given = ("--bot", "http://127.0.0.1:1/", "--port", str(free_port()), "--state", str(tmp_path), option, "nonsense")
+    status, err = await _run(*given)
+    assert status == 2
+    assert option in err
+    assert "nonsense" in err
+
+
 async def _run(*arguments):
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(

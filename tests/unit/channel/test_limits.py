@@ -1,7 +1,7 @@
 import pytest
 
 from local.channel.errors import ChannelError
-from local.channel.limits import Limits
+from local.channel.limits import Limits, parse
 
 
 class Clock:
@@ -76,3 +76,50 @@ def test_reads_have_their_own_window(limits):
 
 def test_off_by_default(clock):
     assert passed(Limits(clock), 100) == (100, 0)
+
+
+def test_figures_can_be_changed_and_taken_away(limits, clock):
+    limits.change({"send": {"1": 3}})
+    assert passed(limits, 20) == (3, 1)
+    assert limits.view()["send"] == {"1": 3, "2": 8, "30": 60, "3600": 1800}
+    limits.change({"send": {"1": 0, "2": 0, "30": 0, "3600": 0}, "app": {"1": 0}})
+    assert passed(limits, 5000) == (5000, 0)
+    limits.change({"app": {"60": 100}})
+    assert sum(passed(limits, 1, conversation=f"c{number}")[0] for number in range(150)) == 100
+
+
+def test_one_window_without_a_limit_leaves_the_others(limits):
+    limits.change({"send": {"1": 0, "2": 0}})
+    assert passed(limits, 100, operation="send") == (50, 1)
+    limits.change({"app": {"1": 0}})
+    assert passed(limits, 100) == (60, 30)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"enabled": 1}, "'enabled'"),
+        ({"sing": {"1": 1}}, "'sing'"),
+        ({"send": 7}, "'send'"),
+        ({"send": {"0": 7}}, "'send'"),
+        ({"send": {"x": 7}}, "'send'"),
+        ({"send": {"99999": 7}}, "'send'"),
+        ({"send": {"1": -1}}, "'send.1'"),
+        ({"send": {"1": True}}, "'send.1'"),
+        ({"send": {"1": 1.5}}, "'send.1'"),
+    ],
+)
+def test_what_is_no_figure_is_refused_and_changes_nothing(limits, asked, named):
+    before = limits.view()
+    with pytest.raises(ChannelError) as refused:
+        limits.change({"app": {"1": 1}, **asked})
+    assert refused.value.status == 400
+    assert named in refused.value.message
+    assert limits.view() == before
+
+
+def test_options_are_figures():
+    assert parse("send/30=100") == {"send": {"30": 100}}
+    for text in ("send", "send/30", "send=1", "send/30=x", "send/30=-1", ""):
+        with pytest.raises(ChannelError):
+            parse(text)
