@@ -1,12 +1,13 @@
 """What the statistics of analyze-file cost, beside the standard library's csv and statistics, and pandas if installed.
 
-Run `python -m bench.analyze [rows]`. Every line is processor time, the best of three, for the same file of eight
+Run `python -m bench.analyze [--rows N]`. Every line is processor time, the best of three, for the same file of eight
 columns; the means that each finds are compared first. pandas (`pip install pandas`) is no dependency of the app: its
 line shows what its speed would cost in start-up time.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import importlib.util
 import io
@@ -115,7 +116,9 @@ def import_seconds(module: str) -> float:
 
 def main() -> int:
     """Print the table; 1 when the means disagree."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    parser = argparse.ArgumentParser(prog="dev.py bench analyze", description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"rows of the file ({ROWS:,})")
+    rows = parser.parse_args().rows
     raw = make_file(rows)
     peers = {"Ringback": (ours, "ringback.files.summary"), "csv + statistics": (standard_library, "csv, statistics")}
     if importlib.util.find_spec("pandas"):

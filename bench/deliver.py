@@ -1,12 +1,13 @@
 """Notifications a second from API call to ledger row on the embedded host, their latency, and what each costs.
 
-Run `python -m bench.deliver [notifications] [users] [callers]`. Host, channel and tables are processes of their own;
-the channel takes everything, and the throttle is off, since it would hold the bot to the 50 a second of Teams.
+Run `python -m bench.deliver [--notifications 500] [--users 100] [--callers 8]`. Host, channel and tables are processes
+of their own; the channel takes everything, and the throttle is off, since it would hold the bot to the 50 a second of
+Teams.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from collections import Counter
@@ -25,8 +26,12 @@ PATIENCE = 600.0
 
 
 def main() -> None:
-    given = [int(argument) for argument in sys.argv[1:4]]
-    count, people, callers = (*given, *(500, 100, 8)[len(given) :])
+    parser = argparse.ArgumentParser(prog="dev.py bench deliver", description=__doc__)
+    parser.add_argument("--notifications", type=int, default=500, help="how many are sent (500)")
+    parser.add_argument("--users", type=int, default=100, help="to how many people (100)")
+    parser.add_argument("--callers", type=int, default=8, help="by how many callers at a time (8)")
+    options = parser.parse_args()
+    count, people, callers = options.notifications, options.users, options.callers
     with (
         tempfile.TemporaryDirectory() as folder,
         Cloud(Path(folder), THROTTLE_APP="off", THROTTLE_CONVERSATION="off") as cloud,

@@ -202,7 +202,7 @@ def table(ours: dict[str, float], theirs: dict[str, float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="dev.py bench host", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fifth of the loads")
     parser.add_argument(
         "--growth", action="store_true", help="also what grows: history, finished and waiting instances"

@@ -1,13 +1,13 @@
 """Turns a second of the bot door's path, beside the SDK's documented one: body in, reply out.
 
-Run `python -m bench.inbound [seconds per figure]`: one turn at a time, the channel in a process of its own.
+Run `python -m bench.inbound [--seconds 3]`: one turn at a time, the channel in a process of its own.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -111,7 +111,9 @@ async def measure(url: str, header: str, seconds: float) -> None:
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    parser = argparse.ArgumentParser(prog="dev.py bench inbound", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each figure is measured (3)")
+    seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as name:
         key = write_secrets(Path(name))
         with fake_channel(Path(name), tls=False) as url:

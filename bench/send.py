@@ -1,10 +1,11 @@
 """Messages a second of the connector sender, beside the SDK's continue_conversation and a bare POST of the same bytes.
 
-Run `python -m bench.send [seconds per figure]`: loopback channel in a process of its own, HTTP and TLS, all in one run.
+Run `python -m bench.send [--seconds 3]`: loopback channel in a process of its own, HTTP and TLS, all in one run.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -133,10 +134,18 @@ async def measure(url: str, seconds: float) -> dict[str, list[float]]:
     return rates
 
 
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="dev.py bench send", description=__doc__)
+    made.add_argument("--seconds", type=float, default=3.0, help="how long each figure is measured (3)")
+    made.add_argument("--url", help=argparse.SUPPRESS)
+    return made
+
+
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
-    if len(sys.argv) > 2:
-        print(json.dumps(asyncio.run(measure(sys.argv[2], seconds))))
+    options = parser().parse_args()
+    seconds = options.seconds
+    if options.url:
+        print(json.dumps(asyncio.run(measure(options.url, seconds))))
         return
     print(f"messages a second at concurrency {' / '.join(map(str, CONCURRENCIES))}, {seconds:g} s each")
     with tempfile.TemporaryDirectory() as name:
@@ -149,7 +158,7 @@ def main() -> None:
 
 def run_with_trust(certificate: Path, url: str, seconds: float) -> dict[str, list[float]]:
     """In a process of its own, since aiohttp reads whom to trust when it is imported."""
-    command = [sys.executable, "-m", "bench.send", str(seconds), url]
+    command = [sys.executable, "-m", "bench.send", "--seconds", str(seconds), "--url", url]
     environ = {**os.environ, "SSL_CERT_FILE": str(certificate), "REQUESTS_CA_BUNDLE": str(certificate)}
     done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True)
     rates: dict[str, list[float]] = json.loads(done.stdout)

@@ -110,13 +110,30 @@ def test_the_welcome_names_the_channel_only_when_it_is_not_where_chat_looks():
     assert "dev.py chat --channel http://127.0.0.1:4000" in "\n".join(up.welcome(up.parse(["--channel-port", "4000"])))
 
 
-def test_benchmarks_are_known_by_their_files():
+def test_benchmarks_are_known_by_the_name_in_their_help():
     known = benchmarks.known()
 
+    assert {"import", "tables", "send", "inbound", "analyze", "deliver", "host", "channel"} <= known.keys()
     assert known["import"][0] == "bench.import_time"
-    assert known["tables"][0] == "bench.tables"
+    # What only serves a benchmark can be run as well, and is none.
+    assert not {"fake_channel", "fake-channel", "host_peer", "cloud", "sdk"} & known.keys()
     with pytest.raises(DevError, match="tables"):
         benchmarks.check(["nonsense"])
+
+
+def test_the_benchmarks_are_listed_for_who_asks(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.run(["bench", "--help"])
+    assert "  send " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(benchmarks.known()))
+def test_every_benchmark_tells_its_options(name):
+    asked = [sys.executable, "-m", benchmarks.module_of(name), "--help"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: dev.py bench {name} ")
 
 
 def test_a_console_that_nobody_reads_is_no_error():
