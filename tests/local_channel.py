@@ -124,7 +124,7 @@ class Program(Client):
         command += ["--state", str(self.state), "--secret", SECRET, *self.arguments]
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
-        line = await asyncio.wait_for(self.process.stdout.readline(), 10)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
         assert line.startswith(b"channel ready: " + self.url.encode()), line
         self.session = aiohttp.ClientSession()
 
