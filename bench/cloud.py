@@ -122,7 +122,8 @@ class Cloud:
 
     def _host(self, port: int, name: str, environ: dict[str, str]) -> Program:
         values = json.loads((ROOT / "local.settings.sample.json").read_text("utf-8"))["Values"]
-        found = {**values, "TABLES_CONNECTION_STRING": self.connection, **environ}
+        stack = {"TABLES_CONNECTION_STRING": self.connection, "BOT_TEAMS_SERVICE_URL": f"{self.channel}/teams/"}
+        found = {**values, **stack, **environ}
         arguments = ["start", "--app", str(ROOT), "--port", str(port), "--state", str(self.folder / name)]
         ready = f"http://127.0.0.1:{port}/api/health"
         return Program("local.host", arguments, ready, self.folder / f"{name}.log", found)

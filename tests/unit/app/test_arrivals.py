@@ -9,8 +9,9 @@ from ringback.bot.arrivals import arrive
 from ringback.bot.inbound import parse_inbound
 from ringback.delivery.gate import gate
 from ringback.delivery.people import erase_user
-from ringback.tables.aliases import AliasTable, resolve_id
+from ringback.tables.aliases import AliasTable, directory_alias, resolve_id
 from ringback.tables.references import ReferenceTable
+from ringback.tables.tenants import TenantTable
 from ringback.tables.users import UserTable
 from tests.unit.app.conftest import inbound
 from tests.unit.app.people import Entities, question
@@ -78,6 +79,52 @@ async def test_a_client_cannot_claim_to_be_somebody_of_a_directory(tables, entit
     fields = {"from": {"id": "dl_eve", "aadObjectId": "aad-29:ann"}, "channelData": {"tenant": {"id": "T"}}}
     eve = await arrive(inbound("hi", **fields), tables, entities)
     assert eve.reference.user_key != ann.reference.user_key
+
+
+async def test_a_client_cannot_become_somebody_who_was_registered(tables, entities):
+    registered = ids.user_key("", "", "t", "o")
+    await AliasTable(tables).claim(directory_alias("t", "o"), registered)
+    fields = {"from": {"id": "29:ann", "aadObjectId": "o"}, "channelData": {"tenant": {"id": "t"}}}
+    for channel in ("directline", "webchat", "AcsChat", "emulator"):
+        eve = await arrive(inbound("hi", channelId=channel, **fields), tables, entities)
+        assert eve.reference.user_key != registered
+    assert await AliasTable(tables).of(registered) == ["aad:t:o"]
+    assert registered not in entities.states
+
+
+async def test_who_was_registered_by_another_system_is_recognised_by_the_directory(tables, entities):
+    await AliasTable(tables).claim(directory_alias("T", "aad-29:ann"), "registered")
+    away = teams("installationUpdate", action="remove")
+    await arrive(away, tables, entities)
+    assert [(user, operation, word["personal"]) for user, operation, word in entities.told] == [
+        ("registered", "installed", True)
+    ]
+    assert (await arrive(teams(second=1), tables, entities)).reference.user_key == "registered"
+    assert await resolve_id(tables, "msteams:29:ann") == "registered"
+
+
+async def test_where_a_tenant_is_heard_is_kept(tables, entities):
+    await arrive(teams(), tables, entities)
+    assert await TenantTable(tables).service_url("t") == "https://smba.trafficmanager.net/emea"
+
+
+async def test_a_group_consents_by_letting_the_bot_in_and_who_did_it_does_not(tables, entities):
+    came = teams("conversationUpdate", group=True, membersAdded=[{"id": BOT}])
+    here = await arrive(came, tables, entities)
+    group = entities.states[await resolve_id(tables, "msteams:19:g")]
+    assert gate(group, question()).decision == "send"
+    assert entities.states[here.reference.user_key].consents == {}
+    await arrive(teams("conversationUpdate", group=True, membersAdded=[{"id": "29:bob"}], second=1), tables, entities)
+    assert len(group.consents) == 1
+
+
+async def test_a_message_below_a_post_makes_the_whole_channel_known(tables, entities):
+    where = {"id": "19:c@thread.tacv2;messageid=17", "isGroup": True, "tenantId": "T", "conversationType": "channel"}
+    await arrive(teams(conversation=where), tables, entities)
+    for name in ("19:c@thread.tacv2", where["id"]):
+        user = await resolve_id(tables, f"msteams:{name}")
+        [stop] = gate(entities.states[user], question()).route
+        assert (await ReferenceTable(tables).get(user, stop.reference)).conversation_id == name
 
 
 async def test_a_group_is_somebody_who_can_be_written_to(tables, entities):

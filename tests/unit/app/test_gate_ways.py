@@ -8,10 +8,12 @@ import pytest
 
 from ringback.delivery.gate import MOST_WAYS
 from ringback.delivery.person import (
+    Given,
     Installed,
     Registration,
     Said,
     channel_said,
+    consent,
     installed,
     load,
     prefer,
@@ -111,6 +113,54 @@ def test_a_blocked_number_is_free_again_when_it_is_registered_anew():
     assert channels(state, channels=("sms",)) == ["sms"]
     register(state, Registration(addresses={"sms": None}))
     assert state.addresses == {"email": "email-1"}
+
+
+def on_teams(*consents: str):
+    """Somebody whom another system registered by their directory object."""
+    state = load(None)
+    for channel in consents:
+        consent(state, Given(channel=channel, at=NOW, source="import"))
+    register(state, Registration(addresses={"bot": "bot-1"}))
+    return state
+
+
+def test_who_never_wrote_is_reached_on_teams_only_with_recorded_consent():
+    assert reasons(on_teams()) == "no-consent: orders by bot"
+    assert reasons(on_teams(), category="operations") == "no-consent: operations by bot"
+    [stop] = ask(on_teams("bot")).route
+    assert (stop.channel, stop.reference) == ("bot", "bot-1")
+    assert ask(on_teams("bot"), category="operations").decision == "send"
+    assert reasons(on_teams("bot"), channels=("sms",)) == "no-channel: this person is reached by bot alone"
+
+
+def test_a_conversation_on_teams_takes_the_place_of_the_address():
+    state = on_teams("bot")
+    remember(state, heard("elsewhere"))
+    assert [stop.reference for stop in ask(state).route] == [reference("elsewhere").key, "bot-1"]
+    team = {"channel_id": "msteams", "user_id": "29:ann"}
+    remember(state, heard("19:team", is_group=True, wrote=False, **team))
+    assert [stop.reference for stop in ask(state).route] == [reference("elsewhere").key, "bot-1"]
+    remember(state, heard("a:1", NOW + SECOND, wrote=False, **team))
+    assert [stop.reference for stop in ask(state).route] == [
+        reference("a:1", **team).key,
+        reference("elsewhere").key,
+    ]
+
+
+def test_an_app_that_is_not_installed_closes_the_address_until_it_is_registered_anew():
+    state = on_teams("bot")
+    channel_said(state, Said(reference="bot-1", reaction="until-installed", at=NOW))
+    assert reasons(state).startswith("not-installed: ")
+    register(state, Registration(addresses={"bot": "bot-1"}))
+    assert ask(state).decision == "send"
+    installed(state, Installed(reference="unheard", installed=False, at=NOW))
+    assert ask(state).decision == "send", "it was not their own talk on Teams"
+    installed(state, Installed(reference="unheard", installed=False, at=NOW, personal=True))
+    assert reasons(state).startswith("not-installed: ")
+    installed(state, Installed(reference="unheard", installed=True, at=NOW - SECOND, personal=True))
+    assert reasons(state).startswith("not-installed: ")
+    installed(state, Installed(reference="unheard", installed=True, at=NOW + SECOND, personal=True))
+    assert ask(state).decision == "send"
 
 
 def test_the_answer_carries_the_locale_that_the_person_prefers():

@@ -117,3 +117,25 @@ def test_mail_is_encrypted_unless_that_is_switched_off():
     assert read_settings(SAMPLE).messaging.smtp_starttls
     assert not read_settings({**SAMPLE, "SMTP_STARTTLS": "false"}).messaging.smtp_starttls
     assert not read_settings({**SAMPLE, "SMTP_PORT": "465"}).messaging.smtp_starttls
+
+
+def test_where_teams_is_reached_and_how_fast_conversations_are_opened():
+    bare = {name: value for name, value in SAMPLE.items() if name != "BOT_TEAMS_SERVICE_URL"}
+    found = read_settings(bare)
+    assert found.bot.teams_service_url == "https://smba.trafficmanager.net/teams/"
+    assert [(window.count, window.seconds) for window in found.throttle.create] == [
+        (7, 1),
+        (8, 2),
+        (60, 30),
+        (1800, 3600),
+    ]
+    assert read_settings(SAMPLE).bot.teams_service_url == "http://127.0.0.1:3978/teams/"
+    assert read_settings({**bare, "THROTTLE_CREATE": "off"}).throttle.create == ()
+    for name, value in {"THROTTLE_CREATE": "fast", "BOT_TEAMS_SERVICE_URL": "smba"}.items():
+        with pytest.raises(ConfigurationError, match=name):
+            read_settings({**bare, name: value})
+
+
+def test_the_channels_of_chat_identities_are_spelt_exactly():
+    assert read_settings(SAMPLE).acs_chat_channels == ("AcsChat", "acschat", "acs")
+    assert read_settings({**SAMPLE, "ACS_CHAT_CHANNEL_IDS": "MyChat, b"}).acs_chat_channels == ("MyChat", "b")

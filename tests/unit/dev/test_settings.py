@@ -41,6 +41,14 @@ def test_what_the_stack_knows_better_than_a_settings_file(root):
     assert host(root, BOT_ALLOW_ANONYMOUS="false")["BOT_ALLOW_ANONYMOUS"] == "false"
 
 
+def test_conversations_on_teams_are_opened_with_the_local_channel(root):
+    write(root, "local.settings.json", {"BOT_TEAMS_SERVICE_URL": "file"})
+    found = settings.host_environment(root, root / "state", 7001, 7003, {}, outbox_port=7004, channel_port=7005)
+
+    assert found["BOT_TEAMS_SERVICE_URL"] == "http://127.0.0.1:7005/teams/"
+    assert host(root, BOT_TEAMS_SERVICE_URL="theirs")["BOT_TEAMS_SERVICE_URL"] == "theirs"
+
+
 def test_storage_that_the_developer_set_stays(root):
     assert host(root, AzureWebJobsStorage="theirs")["AzureWebJobsStorage"] == "theirs"
 
