@@ -67,6 +67,7 @@ class Load:
         self.latencies: list[float] = []
         self.answers: dict[str, int] = {}
         self.failures: dict[str, int] = {}
+        self.strangers = 0
 
     async def start(self) -> dict[str, Any]:
         async with self.session.post(f"{self.base}/conversations", headers=self.headers) as answer:
@@ -83,8 +84,11 @@ class Load:
     def saw(self, text: str) -> None:
         if text.startswith("echo "):
             name = text[5:]
+            if name not in self.sent:
+                self.strangers += 1
+                return
             self.answers[name] = self.answers.get(name, 0) + 1
-            if self.answers[name] == 1 and name in self.sent:
+            if self.answers[name] == 1:
                 self.latencies.append(time.perf_counter() - self.sent[name])
 
     async def say(self, conversation: str, name: str) -> None:
@@ -95,7 +99,7 @@ class Load:
             async with self.session.post(url, json=body, headers=self.headers) as answer:
                 await answer.read()
                 outcome = "" if answer.status < 300 else str(answer.status)
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             outcome = type(error).__name__
         if outcome:
             self.failures[outcome] = self.failures.get(outcome, 0) + 1
@@ -110,14 +114,23 @@ async def streaming(port: int, pid: int, arguments: argparse.Namespace) -> bool:
         conversations, listeners = await _open(load, arguments.conversations)
         memory = [resident(pid)]
         sampler = asyncio.create_task(_sample(pid, memory))
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), processor(pid)
         await _send(load, conversations, arguments.rate, arguments.seconds)
         spent = time.perf_counter() - began
+        busy = (processor(pid) - worked) / spent
         await _drain(load)
+        cut = sum(task.done() for task in listeners)
+        async with session.get(f"http://127.0.0.1:{port}/admin/account") as answer:
+            account = await answer.json()
         for task in (sampler, *listeners):
             task.cancel()
         await asyncio.gather(sampler, *listeners, return_exceptions=True)
-    return report(load, memory, spent, arguments)
+    print(f"  the channel used {100 * busy:.0f} % of a processor, the machine's load is {os.getloadavg()[0]:.1f}")
+    print(f"  streams that ended early {cut}, answers to nothing that was asked {load.strangers}")
+    told = ", ".join(f"{name} {account[name]}" for name in TOLD)
+    print(f"  the channel's own account of the bot's sends: {told}")
+    sound = account["delivered"] == len(load.sent) and not (account["undelivered"] or account["duplicated"])
+    return report(load, memory, spent, arguments) and sound and not cut and not load.strangers
 
 
 async def _open(load: Load, count: int) -> tuple[list[str], list[asyncio.Task[None]]]:
@@ -126,8 +139,14 @@ async def _open(load: Load, count: int) -> tuple[list[str], list[asyncio.Task[No
     listeners = []
     for _ in range(count):
         started, ready = await load.start(), asyncio.Event()
-        listeners.append(asyncio.create_task(load.listen(started, ready)))
-        await ready.wait()
+        listener = asyncio.create_task(load.listen(started, ready))
+        opening = asyncio.create_task(ready.wait())
+        await asyncio.wait((listener, opening), return_when=asyncio.FIRST_COMPLETED)
+        if listener.done():
+            opening.cancel()
+            await listener
+            raise SystemExit("a stream ended as soon as it was open")
+        listeners.append(listener)
         conversations.append(started["conversationId"])
     print(f"{count} conversations with a WebSocket each, opened in {time.perf_counter() - began:.1f} s", flush=True)
     return conversations, listeners
@@ -181,6 +200,7 @@ def report(load: Load, memory: list[float], spent: float, arguments: argparse.Na
     return not lost and not doubled and not load.failures and last < settled * 1.1 + 5
 
 
+TOLD = ("asked", "accepted", "delivered", "repeated", "duplicated", "undelivered")
 PARTS = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
 
 
@@ -214,6 +234,12 @@ def resident(pid: int) -> float:
     """Resident memory of a process in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def processor(pid: int) -> float:
+    """Processor seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

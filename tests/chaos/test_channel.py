@@ -114,6 +114,13 @@ async def history(program: Program, conversation: str) -> list[Activity]:
         found += page
 
 
+async def caught_up(reader: Reader, count: int) -> None:
+    """Wait until the client has seen so many; one that never does is told by what it missed."""
+    end = asyncio.get_running_loop().time() + 120
+    while len(reader.seen) < count and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(0.02)
+
+
 @pytest.mark.timeout(600)
 async def test_nothing_acknowledged_is_lost_and_no_client_misses_or_repeats(request, tmp_path):
     bot = Bot()
@@ -136,10 +143,8 @@ async def test_nothing_acknowledged_is_lost_and_no_client_misses_or_repeats(requ
         flowing.cancel()
         await asyncio.gather(flowing, return_exceptions=True)
         kept = {conversation: await history(program, conversation) for conversation in conversations}
-        for reader in readers:
-            while len(reader.seen) < len(kept[reader.conversation]):
-                assert not reading[readers.index(reader)].done()
-                await asyncio.sleep(0.02)
+        await asyncio.gather(*(caught_up(reader, len(kept[reader.conversation])) for reader in readers))
+        assert not any(task.done() for task in reading)
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
