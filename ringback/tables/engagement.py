@@ -36,6 +36,7 @@ LONGEST_PAUSE = 0.2
 MOST_ACTIONS, OTHER = 32, "other"
 OPENING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 CONFLICTS = (409, 412)
+DIGEST = 32
 
 
 class Presses(msgspec.Struct):
@@ -106,6 +107,18 @@ class EngagementTable:
         """The presses on one delivery, by the button's name."""
         return _actions(await self._get(_partition(delivery, created_at), _delivery_key(delivery)))
 
+    async def erase(self, delivery: str, created_at: datetime | None) -> None:
+        """Forget who pressed what and when on one delivery; sums over many, which name nobody, stay."""
+        table = await self._tables.get(ENGAGEMENT)
+        partition, prefix = _partition(delivery, created_at), _press_prefix(delivery)
+        parameters = {"partition": partition, "first": prefix, "last": f"{prefix}~"}
+        condition = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
+        found = table.query_entities(condition, parameters=parameters, select=["RowKey"])
+        # What is longer belongs to a delivery whose id begins with this one's.
+        keys = [row["RowKey"] async for row in found if len(row["RowKey"]) == len(prefix) + DIGEST]
+        for key in (*keys, _delivery_key(delivery)):
+            await table.delete_entity(partition, key)
+
     async def counts(self, first: date, last: date) -> AsyncIterator[Count]:
         """The counts of the deliveries of these days, both included, in no order that matters."""
         table = await self._tables.get(ENGAGEMENT)
@@ -147,8 +160,12 @@ def _delivery_key(delivery: str) -> str:
     return f"delivery-{delivery}"
 
 
+def _press_prefix(delivery: str) -> str:
+    return f"press-{delivery}-"
+
+
 def _press_row(partition: str, press: Counted) -> dict[str, Any]:
-    key = f"press-{press.delivery}-{ids.digest('press', press.press)}"
+    key = _press_prefix(press.delivery) + ids.digest("press", press.press, length=DIGEST)
     return {"PartitionKey": partition, "RowKey": key, "Action": press.action, "At": press.at}
 
 

@@ -78,3 +78,18 @@ async def test_made_up_names_do_not_grow_a_row_without_end(tables):
 async def test_a_delivery_that_nobody_pressed(tables):
     assert await EngagementTable(tables).of("d1", None) == {}
     assert await sums(EngagementTable(tables)) == []
+
+
+async def test_what_one_person_pressed_can_be_forgotten(tables):
+    table = EngagementTable(tables)
+    deliveries = [f"d{number}" for number in range(40)] + [f"d{number}-r" for number in range(40)]
+    for delivery in deliveries:
+        await table.record(press(delivery, delivery=delivery))
+    for delivery in deliveries[:40]:
+        await table.erase(delivery, BORN)
+        await table.erase(delivery, BORN)
+    assert [name for name in deliveries if await table.of(name, BORN)] == deliveries[40:]
+    assert [name for name in deliveries[40:] if await table.record(press(name, delivery=name))] == []
+    assert await sums(table) == [("orders", "", "view", 80, 80)]
+    # Nothing of them is left: a press would be the first again.
+    assert await table.record(press("d7", delivery="d7"))
