@@ -8,6 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 import msgspec
 
+from ringback.delivery.erasure import ERASED
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.notification import DeliveryEnd, DeliveryHold, SendOrder
 from ringback.delivery.opening import Recipients
@@ -15,6 +16,8 @@ from ringback.delivery.sending import Sending, dead_letter
 from ringback.delivery.throttle import throttle
 from ringback.settings import settings
 from ringback.tables.dead_letters import DeadLetterTable
+from ringback.tables.errands import ERASE, ErrandTable
+from ringback.tables.notifications import NotificationTable
 from ringback.tables.service import tables
 from ringback.templates.library import Templates
 
@@ -28,7 +31,11 @@ async def send_message(payload: dict[str, Any]) -> dict[str, Any]:
     config, templates = settings(), Templates(found)
     pace = throttle(found, config)
     sending = Sending(Ledger(found), Recipients(found, pace, config), DeadLetterTable(found), pace, templates)
-    return _plain(await sending.send(msgspec.convert(payload, SendOrder)))
+    order = msgspec.convert(payload, SendOrder)
+    answer = await sending.send(order)
+    if answer.outcome in {"delivered", "ended"} or (answer.outcome == "permanent" and order.last):
+        await NotificationTable(found).unlist(order.notification.id, order.notification.round)
+    return _plain(answer)
 
 
 @bp.activity_trigger(input_name="payload")
@@ -42,10 +49,14 @@ async def hold_delivery(payload: dict[str, Any]) -> dict[str, Any]:
 @bp.activity_trigger(input_name="payload")
 async def close_delivery(payload: dict[str, Any]) -> dict[str, Any]:
     """Input: DeliveryEnd. Write the end of a delivery that the channel did not decide. Output: {"state", "reason"}."""
-    end = msgspec.convert(payload, DeliveryEnd)
-    row = await Ledger(tables()).close(end.notification, end.state, end.reason, _now())
+    end, found = msgspec.convert(payload, DeliveryEnd), tables()
+    row = await Ledger(found).close(end.notification, end.state, end.reason, _now())
     if row.state == "failed":
-        await DeadLetterTable(tables()).put(dead_letter(row))
+        await DeadLetterTable(found).put(dead_letter(row))
+    if row.code == ERASED and not row.erased:
+        # It came after its person was erased: what it says goes the way of the rest.
+        await ErrandTable(found).add(ERASE, row.user, row.created_at or _now())
+    await NotificationTable(found).unlist(row.id, end.notification.round)
     return {"state": row.state, "reason": row.detail or row.code}
 
 

@@ -64,6 +64,8 @@ async def redrive_dead_letter(req: func.HttpRequest, client: Any) -> func.HttpRe
     row = await desk.find(req.route_params["id"])
     if not await desk.redrive(row):
         row = await desk.find(req.route_params["id"])
+        if row.erased:
+            raise ConflictError("Its person was erased, and with them what it says.")
         raise ConflictError(f"It is {row.state}: only what failed is sent again.")
     url = status_url(row)
     return answer({"id": public_id(row.id), "status": row.state, "statusUrl": url}, 202, {"Location": url})

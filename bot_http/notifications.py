@@ -152,6 +152,7 @@ def shown(row: LedgerRow) -> dict[str, Any]:
         "endedAt": row.failed_at,
         "recalledAt": row.recalled_at,
         "editedAt": row.edited_at,
+        "erased": row.erased or None,
         "statusUrl": status_url(row),
     }
     return _without_none(body)

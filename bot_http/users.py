@@ -16,7 +16,7 @@ from ringback import ids
 from ringback.channels.teams import TeamsUser
 from ringback.delivery import teams_registration
 from ringback.delivery.consent import BOT
-from ringback.delivery.people import erase_user, tell
+from ringback.delivery.erasure import erase_user
 from ringback.delivery.person import UserState, Word, load
 from ringback.delivery.registration import (
     UserWish,
@@ -28,7 +28,7 @@ from ringback.delivery.registration import (
     view,
 )
 from ringback.delivery.teams_registration import Found
-from ringback.delivery.waiting import suppress_waiting
+from ringback.delivery.waiting import suppress_waiting, tell_and_wake
 from ringback.errors import ConflictError, NotFoundError, RequestError
 from ringback.operations.engine import DurableClientEngine
 from ringback.settings import settings
@@ -87,8 +87,7 @@ async def put_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     try_out(state, changes)
     await _enter(user, aliases, now)
     await _store(user, [address for address in addresses.values() if address])
-    for operation, word in changes:
-        await tell(entities, user, operation, word)
+    await tell_and_wake(tables(), DurableClientEngine(client), entities, user, changes)
     await _drop(user, [before[kind] for kind in addresses if kind in before], state)
     for operation, word in changes:
         if operation == "opt_out" and isinstance(word, Word):

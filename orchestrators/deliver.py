@@ -11,6 +11,7 @@ import msgspec
 from orchestrators.waiting import CancellableClock
 from ringback.delivery.notification import (
     CANCEL_EVENT,
+    WAKE_EVENT,
     DeliveryEnd,
     DeliveryHold,
     GateAnswer,
@@ -70,7 +71,7 @@ class Delivery:
             output = yield from self._pass()
             if output is not None:
                 return output
-            if self._clock.sleeps >= MAX_SLEEPS:
+            if self._clock.woken or self._clock.sleeps >= MAX_SLEEPS:
                 return self._begin_anew()
 
     def _pass(self) -> Steps:
@@ -154,7 +155,8 @@ class Delivery:
             held = yield self._call("hold_delivery", hold)
             if held["ended"] is not None:
                 return {"state": held["ended"], "reason": None, "attempts": self._attempt}
-        if not (yield from self._clock.sleep_until(until)):
+        # What the person changes is the gate's to weigh; a channel's wait is none of theirs.
+        if not (yield from self._clock.sleep_until(until, WAKE_EVENT if note else None)):
             return (yield from self._cancelled())
         return None
 
@@ -174,7 +176,10 @@ class Delivery:
         return self._context.call_activity_with_retry(activity, OWN_TROUBLE, msgspec.to_builtins(payload))
 
     def _begin_anew(self) -> None:
-        """Drop the history. A cancel event that is lost with it has been written to the ledger, which claims heed."""
+        """Drop the history, and ask the gate first thing in the new one, as a wake event that is lost with it would.
+
+        A cancel event that is lost with it has been written to the ledger, which claims heed.
+        """
         progress = Progress(
             attempt=self._attempt,
             give_up_at=self._give_up_at,

@@ -10,7 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from ringback.delivery.desk import DeliveryDesk
-from ringback.delivery.recovery import recover_deliveries
+from ringback.delivery.recovery import recover_deliveries, recover_errands
 from ringback.files import store
 from ringback.operations.desk import OperationsDesk
 from ringback.operations.engine import DurableClientEngine
@@ -26,10 +26,10 @@ FILE_AGE = timedelta(days=1)
 @bp.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=True, use_monitor=False)
 @bp.durable_client_input(client_name="client")
 async def recover_operations(timer: func.TimerRequest, client: Any) -> None:  # noqa: ARG001  the binding's
-    """Recover operations and deliveries; once an hour remove files that nobody will."""
+    """Recover operations, deliveries and errands; once an hour remove files that nobody will."""
     engine = DurableClientEngine(client)
     operations, deliveries = OperationsDesk(OperationTable(tables()), engine), DeliveryDesk(tables(), engine)
-    await asyncio.gather(recover_all(operations), recover_deliveries(deliveries))
+    await asyncio.gather(recover_all(operations), recover_deliveries(deliveries), recover_errands(tables(), engine))
     now = datetime.now(timezone.utc)
     if now.minute == 0:
         await store.purge(await tables().get(FILES), now - FILE_AGE)

@@ -15,12 +15,12 @@ from ringback.bot import preferences_card as card
 from ringback.bot.inbound import Inbound
 from ringback.bot.messages import Message, message, say
 from ringback.delivery.consent import EVERY, OPERATIONS, SLUG
-from ringback.delivery.people import UserEntities, tell
+from ringback.delivery.people import UserEntities
 from ringback.delivery.person import Given, UserState, Word, load, perform
 from ringback.delivery.preferences import Wish
 from ringback.delivery.quiet_hours import parse_span
 from ringback.delivery.time_zones import find_zone
-from ringback.delivery.waiting import suppress_waiting
+from ringback.delivery.waiting import suppress_waiting, tell_and_wake
 from ringback.errors import RequestError
 from ringback.operations import catalogue
 from ringback.operations.desk import DurableEngine
@@ -134,8 +134,7 @@ class PreferencesDesk:
         return await self._entities.read(inbound.reference.user_key) or load(None)
 
     async def _tell(self, inbound: Inbound, changes: list[tuple[str, Word | Given | Wish]]) -> None:
-        for operation, word in changes:
-            await tell(self._entities, inbound.reference.user_key, operation, word)
+        await tell_and_wake(self._tables, self._engine, self._entities, inbound.reference.user_key, changes)
 
     async def _suppress(self, inbound: Inbound, category: str) -> int:
         return await suppress_waiting(self._tables, self._engine, inbound.reference.user_key, category)

@@ -1,7 +1,7 @@
 """Where notifications are taken in, looked up, cancelled and sent again: one desk behind every door.
 
-The order of writes is the promise: the id with its listing, the ledger's row, the orchestration, then off the list.
-Whatever dies in between, a repeated request or the recovery timer goes on from what is written.
+The order of writes is the promise: the id with its listing, the ledger's row, the orchestration, and off the list when
+the row has ended. Whatever dies in between, a repeated request or the recovery timer goes on from what is written.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ PREFIX = "notify-"
 START_GRACE = timedelta(seconds=10)
 # A listing without a row belongs to a door that died before it answered anybody.
 ORPHAN_AGE = timedelta(hours=1)
+# How long after it should have moved a delivery is held against the engine, and how often one that waits long.
+LOOK_AGAIN, LONGEST_UNSEEN = timedelta(minutes=5), timedelta(hours=6)
 # A try in progress ends within this time as a rule.
 SETTLE_SECONDS, SETTLE_STEP = 3.0, 0.1
 WRITES = 5
@@ -97,6 +99,13 @@ class DeliveryDesk:
         row = await self.find(notification_id)
         if row.is_final or _now() - (row.created_at or _now()) < START_GRACE:
             return row
+        return await self._hold_against_engine(row)
+
+    async def _hold_against_engine(self, row: LedgerRow) -> LedgerRow:
+        """Start an open row that has no orchestration, close one whose orchestration was ended from outside.
+
+        Of two who do it at once the engine starts one and the ledger lets one end be written.
+        """
         status = await self._engine.status(instance_of(row.id, row.round))
         if status is None:
             await self._start(row)
@@ -136,12 +145,12 @@ class DeliveryDesk:
 
         Nothing goes out twice by it: of two who ask at once the row's etag lets one through.
         """
-        if row.state != "failed":
+        if row.state != "failed" or row.erased:
             return False
-        letter = dead_letter(row)
-        await self.index.list_open(row.id, row.user, _now())
+        letter, number = dead_letter(row), row.round + 1
+        await self.index.list_open(Listing(delivery=row.id, user=row.user, at=_now(), round=number))
         row.state, row.code, row.detail, row.failed_at = "pending", None, None, None
-        row.round += 1
+        row.round = number
         try:
             await self.ledger.save(row)
         except RetryableError:
@@ -151,23 +160,25 @@ class DeliveryDesk:
         return True
 
     async def recover(self, listing: Listing, now: datetime) -> None:
-        """Start what was written and never started, and take off the list what needs nothing more."""
+        """Start what has no orchestration, close what was ended from outside, take off the list what has ended."""
         row = await self.ledger.get(listing.user, listing.delivery)
         if row is None:
             if now - listing.at > ORPHAN_AGE:
-                await self.index.unlist(listing.delivery)
+                await self.index.unlist(listing.delivery, listing.round)
             return
-        if row.is_final:
-            await self.index.unlist(listing.delivery)
+        if not row.is_final and row.round == listing.round:
+            row = await self._hold_against_engine(row)
+        if row.is_final or row.round != listing.round:
+            await self.index.unlist(listing.delivery, listing.round)
         else:
-            await self._start(row)
+            await self.index.list_open(msgspec.structs.replace(listing, at=_next_look(row, now)))
 
     async def _again(self, notification: Notification, now: datetime) -> LedgerRow:
         row = await self.ledger.get(notification.user, notification.id)
         if row is None:
             # The first request died between its two writes.
             row = _opening(notification, now)
-            await self.index.list_open(row.id, row.user, now)
+            await self.index.list_open(Listing(delivery=row.id, user=row.user, at=now))
             if await self.ledger.open(row):
                 await self._start(row)
         elif not row.is_final and not row.tries and now - (row.created_at or now) > START_GRACE:
@@ -175,10 +186,9 @@ class DeliveryDesk:
         return row
 
     async def _start(self, row: LedgerRow, *, fresh: bool = False) -> None:
-        """Start the row's round unless it runs, then take it off the list."""
+        """Start the row's round unless it runs."""
         instance, payload = instance_of(row.id, row.round), msgspec.to_builtins(row.notification)
         await self._engine.start(DELIVER, instance, payload, fresh=fresh)
-        await self.index.unlist(row.id)
 
 
 def _opening(notification: Notification, now: datetime) -> LedgerRow:
@@ -186,6 +196,12 @@ def _opening(notification: Notification, now: datetime) -> LedgerRow:
     if row.not_before is not None and row.not_before > now:
         row.state, row.waiting_until, row.code = "waiting", row.not_before, "not-before"
     return row
+
+
+def _next_look(row: LedgerRow, now: datetime) -> datetime:
+    """A while after it should have moved."""
+    moves = row.waiting_until if row.state == "waiting" and row.waiting_until else now
+    return min(max(moves, now) + LOOK_AGAIN, now + LONGEST_UNSEEN)
 
 
 def _now() -> datetime:

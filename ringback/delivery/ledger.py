@@ -14,10 +14,11 @@ try is kept as ambiguous, counted, and the message sent once more, or held if it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timezone
 from typing import Any
 
+import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
@@ -30,6 +31,7 @@ from ringback.delivery.ledger_row import (
     SENDING,
     Attempt,
     LedgerRow,
+    bare,
     changed,
     content_properties,
     new_row,
@@ -43,6 +45,14 @@ from ringback.tables.service import LEDGER, Tables
 MAX_TEXT = 1_000
 INTERRUPTED = "interrupted"
 UNTRIED = "none"
+
+
+class LedgerKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of rows says of one; `purged`: an erasure has nothing more to do with it."""
+
+    id: str
+    created_at: datetime | None
+    purged: bool
 
 
 class Ledger:
@@ -143,22 +153,39 @@ class Ledger:
         """Write a row that nobody else wrote since it was read, and its content only if asked; else RetryableError."""
         return await self._write(row, content=content)
 
+    async def erase(self, row: LedgerRow, *, purged: bool = False) -> LedgerRow:
+        """Take away what an ended delivery said and to whom, unless somebody wrote it since: RetryableError.
+
+        `purged` notes that its orchestrations are gone too.
+        """
+        return await self._update(row, bare(row, purged=purged), UpdateMode.REPLACE)
+
+    async def keys(self, user: str) -> AsyncIterator[LedgerKey]:
+        """Every delivery to a person, without reading what it says."""
+        table = await self._tables.get(LEDGER)
+        names = ["RowKey", "CreatedAt", "Purged"]
+        async for row in table.query_entities("PartitionKey eq @user", parameters={"user": user}, select=names):
+            at = row.get("CreatedAt")
+            created = None if at is None else datetime.fromtimestamp(at.timestamp(), tz=timezone.utc)
+            yield LedgerKey(id=row["RowKey"], created_at=created, purged=bool(row.get("Purged")))
+
     async def _write(self, row: LedgerRow, *, content: bool = False) -> LedgerRow:
+        extra = content_properties(row.content) if content and row.content is not None else {}
+        return await self._update(row, {**changed(row), **extra} if row.etag else whole(row), UpdateMode.MERGE)
+
+    async def _update(self, row: LedgerRow, entity: dict[str, Any], mode: UpdateMode) -> LedgerRow:
+        """Insert a row that was not there, or change one that nobody else changed since."""
         table = await self._tables.get(LEDGER)
         try:
             if row.etag is None:
-                metadata: Any = await table.create_entity(whole(row))
+                metadata: Any = await table.create_entity(entity)
             else:
-                extra = content_properties(row.content) if content and row.content is not None else {}
-                metadata = await table.update_entity(
-                    {**changed(row), **extra},
-                    mode=UpdateMode.MERGE,
-                    etag=row.etag,
-                    match_condition=MatchConditions.IfNotModified,
-                )
+                condition = MatchConditions.IfNotModified
+                metadata = await table.update_entity(entity, mode=mode, etag=row.etag, match_condition=condition)
         except (ResourceExistsError, ResourceModifiedError):
             raise RetryableError(f"Delivery {row.id} is being worked on by another process.") from None
         row.etag = metadata["etag"]
+        row.erased = row.erased or "Erased" in entity
         _count(row)
         return row
 

@@ -38,6 +38,7 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     `tries` counts all tries, `attempts` lists the last of them; `ambiguous` counts those that may have arrived unknown
     to us. `channel` and `reference` say by which way it was tried last; with `activity_id` they find a message sent.
     `locale` is the one that it was last worded for. `failed_at` is when it ended without having been delivered.
+    `erased`: its person was, and its content with them.
     """
 
     id: str
@@ -68,6 +69,7 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     edited_at: datetime | None = None
     latency: float | None = None
     round: int = 0
+    erased: bool = False
     etag: str | None = None
     # State and `ambiguous` as the table has them: by which a write is known to end the delivery.
     stored: tuple[str, int] = ("", 0)
@@ -160,6 +162,16 @@ def changed(row: LedgerRow) -> dict[str, Any]:
     return {"PartitionKey": row.user, "RowKey": row.id, "Attempts": attempts, **entity}
 
 
+def bare(row: LedgerRow, *, purged: bool) -> dict[str, Any]:
+    """What an erasure leaves of a row: its id, how it ended, and how often it was tried."""
+    kept = ("state", "tries", "ambiguous", "code", "channel", "delivered_at", "failed_at", "latency", "round")
+    values = {CHANGING[field]: getattr(row, field) for field in kept}
+    values.update(CreatedAt=row.created_at, Erased=True, Purged=purged)
+    entity = {name: value for name, value in values.items() if value is not None}
+    attempts = msgspec.json.encode(row.attempts[-MAX_ATTEMPTS:]).decode()
+    return {"PartitionKey": row.user, "RowKey": row.id, "Attempts": attempts, **entity}
+
+
 def content_properties(content: dict[str, Any]) -> dict[str, Any]:
     """The message as JSON in binary properties, Content0 and so on."""
     raw = msgspec.json.encode(content)
@@ -183,6 +195,7 @@ def read_row(entity: dict[str, Any], etag: str) -> LedgerRow:
         channels=tuple(channels.split(",")) if channels else None,
         content=msgspec.json.decode(b"".join(pieces)) if pieces else None,
         attempts=msgspec.json.decode(entity.get("Attempts", "[]"), type=list[Attempt]),
+        erased=bool(entity.get("Erased")),
         etag=etag,
         stored=(values["state"], values.get("ambiguous", 0)),
         **values,

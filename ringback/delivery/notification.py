@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 CANCEL_EVENT = "cancel"
+WAKE_EVENT = "ask-again"
 RESEND, HOLD = "resend", "hold"
 PRIORITIES = ("normal", "high", "critical")
 
@@ -47,7 +48,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 def instance_of(delivery_id: str, number: int) -> str:
     """The instance id of a delivery's `deliver` orchestration in its round `number`, from 0."""
-    return f"{delivery_id}-r{number}" if number else delivery_id
+    # No id that a caller may choose has the mark, so none is another one's round.
+    return f"{delivery_id}!r{number}" if number else delivery_id
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):

@@ -182,6 +182,10 @@ def prefer(state: UserState, wish: Wish) -> None:
     state.preferences = changed(state.preferences, wish)
     kept = state.preferences.rates
     state.buckets = {category: bucket for category, bucket in state.buckets.items() if category in kept}
+    if wish.rates is not msgspec.UNSET:
+        # Whoever was sent away is woken and asks again: the times that were promised at the old rate are void.
+        state.bucket = _unpromised(state.bucket) if state.bucket else None
+        state.buckets = {category: _unpromised(bucket) for category, bucket in state.buckets.items()}
 
 
 def register(state: UserState, registration: Registration) -> None:
@@ -245,6 +249,10 @@ def asked_about(state: UserState, category: str) -> None:
         return
     state.categories.append(category)
     del state.categories[:-MAX_SEEN_CATEGORIES]
+
+
+def _unpromised(bucket: Bucket) -> Bucket:
+    return msgspec.structs.replace(bucket, promised=None)
 
 
 def _choice(word: Word, *, out: bool) -> Choice:

@@ -1,4 +1,4 @@
-"""Starting the deliveries that a crash left written and not started."""
+"""Finishing what was left half done: deliveries that nothing moves, and errands for people."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import logging
 from datetime import datetime, timedelta, timezone
 
 from ringback.delivery.desk import START_GRACE, DeliveryDesk
+from ringback.delivery.erasure import continue_erasure
+from ringback.delivery.waiting import run_wake
+from ringback.operations.desk import DurableEngine
+from ringback.tables.errands import ERASE, Errand, ErrandTable
 from ringback.tables.notifications import Listing
+from ringback.tables.service import Tables
 
 log = logging.getLogger(__name__)
 AT_ONCE = 16
+# A door that is at it needs less.
+ERRAND_GRACE = timedelta(seconds=20)
 
 
 async def recover_deliveries(desk: DeliveryDesk, grace: timedelta = START_GRACE) -> int:
-    """Look at every listed delivery; the number of those that could not be looked at, each logged."""
+    """Look at every delivery whose time for it has come; the number of those that could not be, each logged."""
     gate, now = asyncio.Semaphore(AT_ONCE), datetime.now(timezone.utc)
 
     async def recover(listing: Listing) -> None:
@@ -23,9 +30,28 @@ async def recover_deliveries(desk: DeliveryDesk, grace: timedelta = START_GRACE)
         async with gate:
             await desk.recover(listing, now)
 
-    listed = [listing async for listing in desk.index.listed()]
+    listed = [listing async for listing in desk.index.listed(due=now)]
     results = await asyncio.gather(*map(recover, listed), return_exceptions=True)
     failed = [pair for pair in zip(listed, results, strict=True) if isinstance(pair[1], BaseException)]
     for listing, error in failed:
         log.error("delivery %s could not be recovered: %r", listing.delivery, error)
     return len(failed)
+
+
+async def recover_errands(tables: Tables, engine: DurableEngine, grace: timedelta = ERRAND_GRACE) -> int:
+    """Go on with every errand that is not young; the number of those that could not be gone on with, each logged."""
+    now = datetime.now(timezone.utc)
+    errands = [errand async for errand in ErrandTable(tables).listed() if now - errand.at >= grace]
+    return [await _goes_on(tables, engine, errand) for errand in errands].count(False)
+
+
+async def _goes_on(tables: Tables, engine: DurableEngine, errand: Errand) -> bool:
+    try:
+        if errand.kind == ERASE:
+            await continue_erasure(tables, engine, errand)
+        else:
+            await run_wake(tables, engine, errand)
+    except Exception:
+        log.exception("the errand %s for user %s could not be gone on with", errand.kind, errand.user)
+        return False
+    return True

@@ -1,21 +1,68 @@
-"""Messages that wait for a person: found and taken back when that person opts out."""
+"""Messages that wait for a person: taken back when that person opts out, woken when they change what they wish."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
 
 from ringback.delivery.consent import EVERY, OPERATIONS
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
-from ringback.delivery.notification import CANCEL_EVENT, instance_of
+from ringback.delivery.notification import CANCEL_EVENT, WAKE_EVENT, instance_of
+from ringback.delivery.people import UserEntities, tell
+from ringback.delivery.preferences import Wish
 from ringback.errors import RetryableError
 from ringback.operations.desk import DurableEngine
+from ringback.tables.errands import WAKE, Errand, ErrandTable
 from ringback.tables.service import LEDGER, Tables
 
 log = logging.getLogger(__name__)
 WAITING_STATES = ("pending", "waiting")
 WRITES = 5
+QUIET, RATE = "quiet-hours", "rate"
+
+Change = tuple[str, msgspec.Struct]
+
+
+async def tell_and_wake(
+    tables: Tables, engine: DurableEngine, entities: UserEntities, user: str, changes: Sequence[Change]
+) -> None:
+    """Tell a person's entity what changed, and let what waits for what it was before ask the gate again.
+
+    `changes` are operations of the entity with their inputs. The errand comes first: whatever dies after that, the
+    recovery timer wakes them.
+    """
+    reasons = _reasons(changes)
+    errand = await ErrandTable(tables).add(WAKE, user, datetime.now(timezone.utc)) if reasons else None
+    for operation, word in changes:
+        await tell(entities, user, operation, word)
+    if errand is not None:
+        await run_wake(tables, engine, errand, reasons)
+
+
+async def run_wake(
+    tables: Tables, engine: DurableEngine, errand: Errand, reasons: Collection[str] = (QUIET, RATE)
+) -> None:
+    """Wake what waits for one of these reasons; what was about to wait hears of it too, and asks once in vain."""
+    for row in await _waiting(tables, errand.user):
+        if row["State"] == "pending" or row.get("Code") in reasons:
+            await engine.raise_event(instance_of(row["RowKey"], row.get("Round") or 0), WAKE_EVENT, {})
+    await ErrandTable(tables).done(errand)
+
+
+def _reasons(changes: Sequence[Change]) -> set[str]:
+    """What a change may cut short. A place in the queue of a rate is kept while the rate is."""
+    found: set[str] = set()
+    for operation, word in changes:
+        if operation in {"prefer", "opt_in", "consent", "register"}:
+            found.add(QUIET)
+        if isinstance(word, Wish) and word.rates is not msgspec.UNSET:
+            found.add(RATE)
+    return found
 
 
 async def suppress_waiting(
@@ -28,10 +75,11 @@ async def suppress_waiting(
     every claim heeds, then the event wakes the orchestration.
     """
     ledger, ended = Ledger(tables), 0
-    for identity, about in await _waiting(tables, user):
+    for waiting in await _waiting(tables, user):
+        identity, about = waiting["RowKey"], waiting.get("Category") or ""
         if (category == EVERY and about == OPERATIONS and reason is None) or category not in {EVERY, about}:
             continue
-        row = await _suppress(ledger, user, identity, reason or f"opted-out: {about}")
+        row = await suppress(ledger, user, identity, reason or f"opted-out: {about}")
         if row is not None:
             await engine.raise_event(instance_of(row.id, row.round), CANCEL_EVENT, {"reason": row.detail})
             ended += 1
@@ -40,17 +88,16 @@ async def suppress_waiting(
     return ended
 
 
-async def _waiting(tables: Tables, user: str) -> list[tuple[str, str]]:
-    """Delivery id and category of each waiting row."""
+async def _waiting(tables: Tables, user: str) -> list[dict[str, Any]]:
+    """RowKey, Category, State, Code and Round of each waiting row."""
     table = await tables.get(LEDGER)
     states = " or ".join(f"State eq '{state}'" for state in WAITING_STATES)
-    rows = table.query_entities(
-        f"PartitionKey eq @user and ({states})", parameters={"user": user}, select=["RowKey", "Category"]
-    )
-    return [(row["RowKey"], row.get("Category") or "") async for row in rows]
+    names = ["RowKey", "Category", "State", "Code", "Round"]
+    rows = table.query_entities(f"PartitionKey eq @user and ({states})", parameters={"user": user}, select=names)
+    return [dict(row) async for row in rows]
 
 
-async def _suppress(ledger: Ledger, user: str, identity: str, reason: str) -> LedgerRow | None:
+async def suppress(ledger: Ledger, user: str, identity: str, reason: str) -> LedgerRow | None:
     """The row, now suppressed; None when it does not wait any more, or others keep writing it."""
     for _ in range(WRITES):
         row = await ledger.get(user, identity)

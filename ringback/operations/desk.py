@@ -46,6 +46,9 @@ class DurableEngine(Protocol):
     async def raise_event(self, instance_id: str, name: str, data: Any) -> bool:
         """Raise an event; False when the instance is gone or has ended."""
 
+    async def purge(self, instance_id: str) -> bool:
+        """Forget an instance that has ended, with its history; False when it still runs."""
+
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """An operation as it is shown: its row, and the state, percent, step and text of this moment."""

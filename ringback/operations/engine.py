@@ -9,6 +9,7 @@ from typing import Any
 from ringback.operations.desk import InstanceStatus
 
 log = logging.getLogger(__name__)
+ENDED = {"Completed", "Failed", "Terminated", "Canceled"}
 
 
 class DurableClientEngine:
@@ -49,10 +50,20 @@ class DurableClientEngine:
             await self._client.raise_event(instance_id, name, data)
         except Exception as error:
             status = await self.status(instance_id)
-            if status is None or status.runtime in {"Completed", "Failed", "Terminated", "Canceled"}:
+            if status is None or status.runtime in ENDED:
                 log.info("event %s for %s came too late: %s", name, instance_id, error)
                 return False
             raise
+        return True
+
+    async def purge(self, instance_id: str) -> bool:
+        """Forget an instance that has ended, with its history; False when it still runs."""
+        status = await self.status(instance_id)
+        if status is None:
+            return True
+        if status.runtime not in ENDED:
+            return False
+        await self._client.purge_instance_history(instance_id)
         return True
 
 

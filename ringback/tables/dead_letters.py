@@ -63,6 +63,12 @@ class DeadLetterTable:
         table = await self._tables.get(DEAD_LETTERS)
         await table.delete_entity(PARTITION, letter.key)
 
+    async def of(self, user: str) -> list[DeadLetter]:
+        """Every letter of one person."""
+        table = await self._tables.get(DEAD_LETTERS)
+        condition, parameters = "PartitionKey eq @partition and User eq @user", {"partition": PARTITION, "user": user}
+        return [_letter(dict(entity)) async for entity in table.query_entities(condition, parameters=parameters)]
+
     async def page(
         self,
         *,

@@ -1,13 +1,15 @@
-"""The index of notifications: which delivery an id stands for, and a list of those whose start was not seen to the end.
+"""The index of notifications: which delivery an id stands for, and a list of those that have not ended.
 
-Both lie in one partition, so one transaction writes them: from that moment on a crash leaves a listing behind, which
-the recovery timer finds. PartitionKey is one of sixteen, by the id, since all callers write here.
+Both lie in one partition, so one transaction writes them: from that moment on, whatever becomes of the delivery's
+orchestration, there is a listing by which the recovery timer finds it. PartitionKey is one of sixteen, by the id,
+since all callers write here.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
+from typing import Any
 
 import msgspec
 from azure.core.exceptions import ResourceNotFoundError
@@ -17,6 +19,7 @@ from ringback import ids
 from ringback.tables.service import NOTIFICATIONS, Tables
 
 LISTED = "open-"
+BEHIND = LISTED[:-1] + chr(ord(LISTED[-1]) + 1)
 KNOWN = "id-"
 
 
@@ -30,11 +33,12 @@ class NotificationEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery that may not have been started."""
+    """A delivery in its round `round` that has not been seen to end; `at` is when it is to be looked at."""
 
     delivery: str
     user: str
     at: datetime
+    round: int = 0
 
 
 class NotificationTable:
@@ -52,7 +56,7 @@ class NotificationTable:
             "User": entry.user,
             "Body": entry.body,
         }
-        listing = _listing(entry.delivery, entry.user, now)
+        listing = _listing(Listing(delivery=entry.delivery, user=entry.user, at=now))
         try:
             await table.submit_transaction([("create", entity), ("upsert", listing)])
         except TableTransactionError as error:
@@ -71,27 +75,28 @@ class NotificationTable:
             return None
         return NotificationEntry(id=found["Id"], delivery=delivery, user=found["User"], body=found["Body"])
 
-    async def list_open(self, delivery: str, user: str, now: datetime) -> None:
-        """List a delivery that is about to be started."""
+    async def list_open(self, listing: Listing) -> None:
+        """List a delivery that is about to be started, or that is to be looked at some other time."""
         table = await self._tables.get(NOTIFICATIONS)
-        await table.upsert_entity(_listing(delivery, user, now))
+        await table.upsert_entity(_listing(listing))
 
-    async def unlist(self, delivery: str) -> None:
-        """Its orchestration runs, or it has ended."""
+    async def unlist(self, delivery: str, number: int) -> None:
+        """Its round `number` has ended."""
         table = await self._tables.get(NOTIFICATIONS)
-        key = _key(delivery, LISTED)
+        key = _listed_key(delivery, number)
         await table.delete_entity(key["PartitionKey"], key["RowKey"])
 
-    async def listed(self) -> AsyncIterator[Listing]:
-        """Every listing, in no order that matters."""
+    async def listed(self, due: datetime | None = None) -> AsyncIterator[Listing]:
+        """Every listing that is to be looked at by then, in no order that matters."""
         table = await self._tables.get(NOTIFICATIONS)
         # One range of each partition; a condition on RowKey alone would read the whole table.
         for partition in PARTITIONS:
             condition = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
-            parameters = {"partition": partition, "first": LISTED, "last": LISTED[:-1] + chr(ord(LISTED[-1]) + 1)}
+            parameters: dict[str, Any] = {"partition": partition, "first": LISTED, "last": BEHIND}
+            if due is not None:
+                condition, parameters = f"{condition} and At le @due", {**parameters, "due": due}
             async for entity in table.query_entities(condition, parameters=parameters):
-                at = datetime.fromtimestamp(entity["At"].timestamp(), tz=timezone.utc)
-                yield Listing(delivery=entity["RowKey"][len(LISTED) :], user=entity["User"], at=at)
+                yield _read_listing(dict(entity))
 
 
 PARTITIONS = tuple("abcdefghijklmnop")
@@ -102,5 +107,18 @@ def _key(delivery: str, kind: str) -> dict[str, str]:
     return {"PartitionKey": PARTITIONS[number % len(PARTITIONS)], "RowKey": kind + delivery}
 
 
-def _listing(delivery: str, user: str, now: datetime) -> dict[str, object]:
-    return {**_key(delivery, LISTED), "User": user, "At": now}
+def _listed_key(delivery: str, number: int) -> dict[str, str]:
+    """A round has a listing of its own, so that the end of one takes no later one's away."""
+    key = _key(delivery, LISTED)
+    return {**key, "RowKey": f"{key['RowKey']}!r{number}"} if number else key
+
+
+def _listing(listing: Listing) -> dict[str, object]:
+    key = _listed_key(listing.delivery, listing.round)
+    return {**key, "User": listing.user, "At": listing.at}
+
+
+def _read_listing(entity: dict[str, Any]) -> Listing:
+    at = datetime.fromtimestamp(entity["At"].timestamp(), tz=timezone.utc)
+    delivery, _, number = entity["RowKey"][len(LISTED) :].partition("!r")
+    return Listing(delivery=delivery, user=entity["User"], at=at, round=int(number or 0))

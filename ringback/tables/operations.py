@@ -44,6 +44,8 @@ class OperationRow(msgspec.Struct, kw_only=True):
     message_id: str | None = None
     text: str | None = None
     ended_at: datetime | None = None
+    # Its person was erased, and with them what it was asked and what it answered.
+    erased: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -147,6 +149,20 @@ class OperationTable:
                 continue
             return True
 
+    async def erase(self, row: OperationRow) -> None:
+        """Keep nothing of a closed row but that there was one."""
+        table = await self._tables.get(OPERATIONS)
+        bare = OperationRow(
+            id=row.id,
+            operation=row.operation,
+            state=row.state,
+            created_at=row.created_at,
+            started=row.started,
+            ended_at=row.ended_at,
+            erased=True,
+        )
+        await table.upsert_entity(_entity(bare), mode=UpdateMode.REPLACE)
+
     async def of_owner(self, owner: str, *, open_only: bool) -> list[OperationRow]:
         """A person's operations, oldest first."""
         table = await self._tables.get(OPERATIONS)
@@ -183,6 +199,7 @@ _NAMES = {
     "message_id": "MessageId",
     "text": "Text",
     "ended_at": "EndedAt",
+    "erased": "Erased",
 }
 
 

@@ -133,12 +133,20 @@ def _misshapen(given: dict[str, Any], error: msgspec.ValidationError) -> Request
     if field is not None and field.startswith("variants[") and isinstance(variants, dict):
         for locale, kinds in variants.items():
             for where, part, shape in _parts(f"variants.{locale}", kinds):
-                try:
-                    msgspec.convert(part, shape)
-                except msgspec.ValidationError as found:
-                    text = re.sub(r" - at `[^`]*`", "", str(found))
-                    return RequestError(f"{text}.", field=".".join(filter(None, (where, _field_of(str(found))))))
+                fault = _fault(part, shape)
+                if fault is not None:
+                    text = re.sub(r" - at `[^`]*`", "", fault)
+                    return RequestError(f"{text}.", field=".".join(filter(None, (where, _field_of(fault)))))
     return RequestError(f"{error}.", field=field)
+
+
+def _fault(part: Any, shape: Any) -> str | None:
+    """What msgspec says against it, or None."""
+    try:
+        msgspec.convert(part, shape)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
 
 
 def _parts(where: str, kinds: Any) -> list[tuple[str, Any, Any]]:

@@ -64,6 +64,13 @@ def chat(stack: Stack) -> Chat:
     return Chat(stack.channel, f"dl_person{next(USERS)}_{time.time_ns()}")
 
 
+@pytest.fixture
+def known(chat: Chat) -> Chat:
+    """Somebody who has written to the bot."""
+    chat.ask("hello", "Hello")
+    return chat
+
+
 class JobSystem:
     """Another system, reachable by HTTP: keeps the jobs it was given, and answers with the statuses it was told."""
 

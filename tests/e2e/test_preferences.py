@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
@@ -30,11 +31,14 @@ def notify(stack: Stack, chat: Chat, **fields: Any) -> str:
     return stack.api("POST", "notifications", {"to": to, "category": "orders", **fields})["id"]
 
 
-def until(stack: Stack, identity: str, states: set[str], seconds: float = 20) -> dict[str, Any]:
+def until(
+    stack: Stack, identity: str, wanted: set[str] | Callable[[dict[str, Any]], bool], seconds: float = 60
+) -> dict[str, Any]:
+    """The notification once it has one of these states, or is as wanted."""
     end = time.monotonic() + seconds
     while True:
         found = stack.api("GET", f"notifications/{identity}")
-        if found["status"] in states:
+        if wanted(found) if callable(wanted) else found["status"] in wanted:
             return found
         assert time.monotonic() < end, found
         time.sleep(0.05)
@@ -51,13 +55,6 @@ def told(chat: Chat, words: str) -> int:
 
 def user_path(chat: Chat) -> str:
     return "users/" + quote(f"directline:{chat.user}", safe="")
-
-
-@pytest.fixture
-def known(chat: Chat) -> Chat:
-    """Somebody who has written to the bot."""
-    chat.ask("hello", "Hello")
-    return chat
 
 
 def test_stop_stops_what_waits_and_what_comes(stack: Stack, known: Chat):
@@ -99,11 +96,32 @@ def test_quiet_hours_hold_back_what_is_not_critical(stack: Stack, known: Chat):
     assert (late["status"], late["reason"]) == ("suppressed", "expired")
     assert ended(stack, notify(stack, known, text="burning", priority="critical"))["status"] == "delivered"
     known.wait_text("burning")
+    known.ask(f"quiet {clock(-1)}-{clock(3)} UTC", "Your quiet hours are")
+    later = (datetime.now(timezone.utc) + timedelta(hours=3)).strftime("%Y-%m-%dT%H")
+    until(stack, held["id"], lambda view: view.get("waitingUntil", "").startswith(later))
+    assert told(known, "in peace") == 0
     known.ask("quiet off", "no quiet hours")
-    assert ended(stack, notify(stack, known, text="and now"))["status"] == "delivered"
+    # What waited goes out at once.
+    assert ended(stack, held["id"])["status"] == "delivered"
+    known.wait_text("in peace")
+    assert (told(known, "in peace"), told(known, "too late")) == (1, 0)
+
+
+def test_what_waits_for_quiet_hours_is_taken_back_by_a_stop(stack: Stack, known: Chat):
+    stack.api("PUT", user_path(known), {"preferences": {"quietHours": [f"{clock(-1)}-{clock(2)}"], "timeZone": "UTC"}})
+    held = until(stack, notify(stack, known, text="in peace"), {"waiting"})
     known.ask("stop", "no more messages", "One message that was waiting was taken back")
     assert ended(stack, held["id"])["status"] == "suppressed"
-    assert told(known, "in peace") == told(known, "too late") == 0
+    assert told(known, "in peace") == 0
+
+
+def test_another_system_may_end_quiet_hours_for_what_waits(stack: Stack, known: Chat):
+    quiet = {"quietHours": [f"{clock(-1)}-{clock(2)}"], "timeZone": "UTC"}
+    stack.api("PUT", user_path(known), {"preferences": quiet})
+    held = [until(stack, notify(stack, known, text=f"number {count}"), {"waiting"})["id"] for count in range(3)]
+    stack.api("PUT", user_path(known), {"preferences": {"quietHours": None}})
+    assert [ended(stack, identity)["status"] for identity in held] == ["delivered"] * 3
+    assert [told(known, f"number {count}") for count in range(3)] == [1, 1, 1]
 
 
 def test_a_zone_that_is_none_gets_a_hint(known: Chat):
@@ -174,6 +192,7 @@ def test_the_erased_hear_nothing_until_they_write_again(stack: Stack, known: Cha
         assert caught.value.status == 404
     to = {"to": {"userId": identity}, "category": "orders", "text": "to nobody", "priority": "critical"}
     gone = ended(stack, stack.api("POST", "notifications", to)["id"])
+    assert until(stack, waits, lambda view: view.get("erased") is True)["category"] == ""
     assert (gone["status"], gone["reason"]) == ("suppressed", "erased")
     assert identity not in all_users(stack)
     known.ask("hello", "Hello", "**1**")

@@ -65,6 +65,7 @@ class Engine:
         self.instances: dict[str, InstanceStatus] = {}
         self.started: list[tuple[str, str, Any]] = []
         self.events: list[tuple[str, str, Any]] = []
+        self.purged: list[str] = []
         self.broken = False
 
     async def start(self, orchestrator: str, instance_id: str, payload: Any, *, fresh: bool = False) -> None:
@@ -83,6 +84,14 @@ class Engine:
         if status is None or status.runtime not in {"Running", "Pending", "Suspended"}:
             return False
         self.events.append((instance_id, name, data))
+        return True
+
+    async def purge(self, instance_id: str) -> bool:
+        status = self.instances.get(instance_id)
+        if status is not None and status.runtime in {"Running", "Pending", "Suspended"}:
+            return False
+        if self.instances.pop(instance_id, None) is not None:
+            self.purged.append(instance_id)
         return True
 
     def show(self, instance_id: str, runtime: str = "Running", **custom: Any) -> None:

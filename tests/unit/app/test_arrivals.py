@@ -7,8 +7,8 @@ import pytest
 from ringback import ids
 from ringback.bot.arrivals import arrive
 from ringback.bot.inbound import parse_inbound
+from ringback.delivery.erasure import erase_user
 from ringback.delivery.gate import gate
-from ringback.delivery.people import erase_user
 from ringback.tables.aliases import AliasTable, directory_alias, resolve_id
 from ringback.tables.references import ReferenceTable
 from ringback.tables.tenants import TenantTable

@@ -11,6 +11,7 @@ from orchestrators.deliver import MAX_SLEEPS, Delivery
 from ringback.delivery.notification import Notification
 
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)
+LATEST = datetime.max.replace(tzinfo=timezone.utc)
 ROUTE = [{"channel": "bot", "reference": "c"}, {"channel": "sms", "reference": "p"}]
 SEND = {"decision": "send", "route": ROUTE}
 
@@ -25,11 +26,19 @@ class Task:
 
 
 class Context:
-    """Answers calls from lists; timers fire at once unless `cancel_at` comes before."""
+    """Answers calls from lists; timers fire at once unless `cancel_at` or `wake_at` comes before."""
 
-    def __init__(self, gate: list[Any], sends: list[Any], cancel_at: datetime | None = None, reason: str = "") -> None:
+    def __init__(
+        self,
+        gate: list[Any],
+        sends: list[Any],
+        cancel_at: datetime | None = None,
+        reason: str = "",
+        wake_at: datetime | None = None,
+    ) -> None:
         self.current_utc_datetime = START
-        self.gate, self.sends, self.cancel_at, self.reason = gate, sends, cancel_at, reason
+        self.gate, self.sends, self.reason = gate, sends, reason
+        self.events = {"cancel": cancel_at, "ask-again": wake_at}
         self.calls: list[tuple[str, Any]] = []
         self.signals: list[tuple[str, Any]] = []
         self.timers: list[Task] = []
@@ -50,7 +59,7 @@ class Context:
         return self.timers[-1]
 
     def wait_for_external_event(self, name: str) -> Task:
-        return Task("event")
+        return Task("event", name=name)
 
     def task_any(self, tasks: list[Task]) -> Task:
         return Task("any", tasks=tasks)
@@ -78,14 +87,15 @@ class Context:
             return {"state": task.given["given"]["state"], "reason": task.given["given"]["reason"]}
         if task.kind == "hold_delivery":
             return {"ended": None}
-        wait, timer = task.given["tasks"]
-        won = wait if self.cancel_at is not None and self.cancel_at < timer.given["due"] else timer
+        *waits, timer = task.given["tasks"]
+        due = {id(wait): self.events[wait.given["name"]] for wait in waits if self.events[wait.given["name"]]}
+        won = min(
+            task.given["tasks"], key=lambda one: due.get(id(one), LATEST if one is not timer else one.given["due"])
+        )
         won.is_completed = True
-        if won is wait:
+        if won is not timer:
             won.result = {"reason": self.reason}
-            self.current_utc_datetime = max(self.current_utc_datetime, self.cancel_at)
-        else:
-            self.current_utc_datetime = timer.given["due"]
+        self.current_utc_datetime = max(self.current_utc_datetime, due.get(id(won), timer.given["due"]))
         return won
 
     def named(self, name: str) -> list[Any]:
@@ -154,6 +164,24 @@ def test_a_cancel_event_ends_a_wait_and_its_timer():
         assert context.run(not_before=START + timedelta(days=1))["state"] == state
         assert [timer.cancelled for timer in context.timers] == [True]
         assert context.named("send_message") == []
+
+
+def test_a_wake_event_ends_a_wait_for_the_gate_and_the_gate_is_asked_anew():
+    wait = {"decision": "wait", "until": plain(START + timedelta(hours=8)), "reason": "quiet-hours"}
+    context = Context([wait], [], wake_at=START + timedelta(hours=1))
+    assert context.run() is None
+    assert context.current_utc_datetime == START + timedelta(hours=1)
+    assert [timer.cancelled for timer in context.timers] == [True]
+    # In a history without the event, which would answer every later wait as well.
+    again = Context([SEND], [{"outcome": "delivered"}])
+    assert again.run(progress=msgspec.convert(context.renewed, Notification).progress)["state"] == "delivered"
+
+
+def test_a_wake_event_cuts_neither_a_channels_wait_nor_a_not_before_short():
+    busy = {"outcome": "retry", "code": "TooManyRequests", "retry_after": 300.0}
+    context = Context([SEND], [busy, {"outcome": "delivered"}], wake_at=START + timedelta(minutes=1))
+    assert context.run(not_before=START + timedelta(days=1))["state"] == "delivered"
+    assert context.current_utc_datetime == START + timedelta(days=1, minutes=5)
 
 
 def test_after_a_long_pause_the_gate_is_asked_again_and_a_short_one_is_just_slept():

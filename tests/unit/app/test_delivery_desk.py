@@ -7,12 +7,12 @@ import pytest
 
 from bot_http import notifications
 from ringback.channels.port import Outcome, SendResult
-from ringback.delivery.desk import ORPHAN_AGE, DeliveryDesk, delivery_of, public_id
+from ringback.delivery.desk import LONGEST_UNSEEN, LOOK_AGAIN, ORPHAN_AGE, DeliveryDesk, delivery_of, public_id
 from ringback.delivery.notification import Notification, Stop, instance_of
 from ringback.delivery.recovery import recover_deliveries
 from ringback.delivery.sending import dead_letter
 from ringback.errors import ConflictError, NotFoundError
-from ringback.tables.notifications import NotificationEntry
+from ringback.tables.notifications import Listing, NotificationEntry
 
 NONE = timedelta(0)
 STOP = Stop(channel="bot", reference="c")
@@ -50,7 +50,7 @@ async def test_the_row_is_written_and_the_orchestration_started_without_the_cont
     stored = await desk.find("n1")
     assert (stored.state, stored.content) == ("pending", {"type": "message", "text": "x"})
     assert (row.id, public_id(row.id)) == ("notify-n1", "n1")
-    assert await listed(desk) == set()
+    assert await listed(desk) == {"notify-n1"}
 
 
 async def test_the_same_again_is_once_and_another_body_or_person_does_not_take_the_id(desk, engine):
@@ -81,7 +81,7 @@ async def test_a_crash_before_the_start_is_recovered(desk, engine, again):
         await desk.submit(notification(), "body")
         assert await recover_deliveries(desk, grace=NONE) == 0
     assert [instance for _, instance, _ in engine.started] == ["notify-n1"]
-    assert await listed(desk) == set()
+    assert await listed(desk) == {"notify-n1"}
 
 
 async def test_a_crash_between_index_and_row_is_finished_by_the_same_request_only(desk, engine):
@@ -94,14 +94,14 @@ async def test_a_crash_between_index_and_row_is_finished_by_the_same_request_onl
         await desk.find("n1")
     assert (await desk.submit(notification(), "body")).state == "pending"
     assert len(engine.started) == 1
-    assert await listed(desk) == set()
+    assert await listed(desk) == {"notify-n1"}
 
 
 async def test_a_listing_without_a_row_is_forgotten_after_an_hour_and_one_of_what_has_ended_at_once(desk, engine):
-    await desk.index.list_open("notify-ghost", "ann", now() - ORPHAN_AGE - timedelta(minutes=1))
+    long_ago = now() - ORPHAN_AGE - timedelta(minutes=1)
+    await desk.index.list_open(Listing(delivery="notify-ghost", user="ann", at=long_ago))
     await desk.submit(notification(), "body")
     await desk.ledger.close(notification(), "suppressed", "opted-out: orders", now())
-    await desk.index.list_open("notify-n1", "ann", now())
     await recover_deliveries(desk, grace=NONE)
     assert await listed(desk) == set()
     assert len(engine.started) == 1
@@ -130,8 +130,64 @@ async def test_what_was_ended_from_outside_is_found_when_somebody_looks(desk, en
     row = await desk.look("n1")
     assert (row.state, row.code) == ("failed", "stopped")
     assert await desk.redrive(await desk.find("n1"))
-    assert engine.started[-1][1] == "notify-n1-r1"
+    assert engine.started[-1][1] == "notify-n1!r1"
     assert (await desk.look("n1")).state == "pending"
+
+
+@pytest.mark.parametrize("runtime", ["Terminated", "Failed", "Completed", None])
+async def test_what_was_ended_from_outside_is_found_by_the_timer_and_only_once(desk, engine, runtime):
+    await desk.submit(notification(), "body")
+    await recover_deliveries(desk, grace=NONE)
+    assert len(engine.started) == 1
+    await due_again(desk)
+    if runtime is None:
+        del engine.instances["notify-n1"]
+    else:
+        engine.show("notify-n1", runtime=runtime)
+    for _ in range(3):
+        await recover_deliveries(desk, grace=NONE)
+        await due_again(desk)
+    row = await desk.find("n1")
+    if runtime is None:
+        assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n1"]
+        assert row.state == "pending"
+        return
+    assert (row.state, row.code, len(engine.started)) == ("failed", "stopped", 1)
+    assert [letter.code for letter in await desk.letters.page(size=10)] == ["stopped"]
+    assert await listed(desk) == set()
+
+
+async def test_what_runs_is_looked_at_again_only_after_it_should_have_moved(desk):
+    later = now() + timedelta(hours=1)
+    await desk.submit(notification(), "body")
+    await desk.submit(notification("n2", not_before=later), "body")
+    await desk.submit(notification("n3", not_before=now() + timedelta(days=9)), "body")
+    await recover_deliveries(desk, grace=NONE)
+    looks = {listing.delivery: listing.at async for listing in desk.index.listed()}
+    assert now() < looks["notify-n1"] <= now() + LOOK_AGAIN
+    assert looks["notify-n2"] == later + LOOK_AGAIN
+    assert looks["notify-n3"] <= now() + LONGEST_UNSEEN
+    assert [listing.delivery async for listing in desk.index.listed(due=now())] == []
+
+
+async def test_the_end_of_an_earlier_round_takes_nothing_off_the_list_of_a_later_one(desk, engine):
+    await desk.redrive(await fail(desk, await desk.submit(notification(), "body")))
+    await desk.index.unlist("notify-n1", 0)
+    del engine.instances["notify-n1!r1"]
+    await recover_deliveries(desk, grace=NONE)
+    assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n1!r1", "notify-n1!r1"]
+
+
+async def test_no_id_is_another_ones_round(desk, engine):
+    await desk.submit(notification("n1-r1"), "body")
+    await desk.redrive(await fail(desk, await desk.submit(notification(), "body")))
+    assert len({instance for _, instance, _ in engine.started}) == 3
+
+
+async def due_again(desk) -> None:
+    """As if the time that the listings wait had passed."""
+    for listing in [listing async for listing in desk.index.listed()]:
+        await desk.index.list_open(msgspec.structs.replace(listing, at=now()))
 
 
 async def test_cancelling_writes_the_row_then_wakes_the_waiter(desk, engine):
@@ -162,7 +218,7 @@ async def test_a_failed_one_is_redriven_once_as_a_new_round(desk, engine, config
     assert await desk.redrive(row)
     assert not await desk.redrive(twice)
     assert not await desk.redrive(await desk.find("n1"))
-    assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n1-r1"]
+    assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n1!r1"]
     assert await desk.letters.page(size=10) == []
     stored = await desk.find("n1")
     assert (stored.state, stored.round, stored.code, len(stored.attempts)) == ("pending", 1, None, 1)
@@ -179,7 +235,7 @@ async def test_a_redrive_that_died_before_its_start_is_recovered(desk, engine):
         await desk.redrive(row)
     engine.broken = False
     await recover_deliveries(desk, grace=NONE)
-    assert engine.started[-1][1] == "notify-n1-r1"
+    assert engine.started[-1][1] == "notify-n1!r1"
 
 
 async def test_an_operations_delivery_is_found_by_its_own_id(desk):

@@ -1,0 +1,64 @@
+"""What must be finished for a person whatever dies: listed before it begins, taken off when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+from ringback.tables.service import ERRANDS, Tables
+
+# Waking what waits for a person; erasing what was written to them.
+WAKE, ERASE = "wake", "erase"
+KINDS = (WAKE, ERASE)
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of work for one person, begun at `at`; whoever asks for it again meanwhile replaces it."""
+
+    kind: str
+    user: str
+    at: datetime
+    etag: str
+
+
+class ErrandTable:
+    """PartitionKey the kind, RowKey the user key."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, kind: str, user: str, at: datetime) -> Errand:
+        """List it; of two, the later time counts."""
+        table = await self._tables.get(ERRANDS)
+        with suppress(ResourceNotFoundError):
+            at = max(at, _aware((await table.get_entity(kind, user))["At"]))
+        metadata = await table.upsert_entity({"PartitionKey": kind, "RowKey": user, "At": at})
+        return Errand(kind=kind, user=user, at=at, etag=metadata["etag"])
+
+    async def done(self, errand: Errand) -> None:
+        """Take it off the list, unless it was asked for again since."""
+        table = await self._tables.get(ERRANDS)
+        condition = MatchConditions.IfNotModified
+        try:
+            await table.delete_entity(errand.kind, errand.user, etag=errand.etag, match_condition=condition)
+        except ResourceModifiedError:
+            return
+
+    async def listed(self) -> AsyncIterator[Errand]:
+        """Every errand."""
+        table = await self._tables.get(ERRANDS)
+        for kind in KINDS:
+            async for entity in table.query_entities("PartitionKey eq @kind", parameters={"kind": kind}):
+                etag = str(entity.metadata["etag"])
+                yield Errand(kind=kind, user=entity["RowKey"], at=_aware(entity["At"]), etag=etag)
+
+
+def _aware(value: Any) -> datetime:
+    """A plain aware datetime out of azure-data-tables' TablesEntityDatetime."""
+    return datetime.fromtimestamp(value.timestamp(), tz=timezone.utc)
