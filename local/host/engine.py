@@ -1,7 +1,8 @@
 """The scheduler: which instance's turn is next, in which thread, and when timers are due.
 
 One thread runs turns, one after the other; a turn is CPU-bound and takes about a millisecond. When an orchestrator or
-entity of the app blocks its thread, another thread is added, up to the app's maxConcurrentOrchestratorFunctions.
+entity of the app blocks its thread, another thread is added, up to the app's maxConcurrentOrchestratorFunctions, and
+takes over what waits behind it.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from collections import deque
 from collections.abc import Iterable
 
 from local.host.activities import ActivityWorkers
+from local.host.claim import Claim, Result
 from local.host.entities import Entities
-from local.host.records import Batch, Head, Message, Task
+from local.host.records import Batch, Task
 from local.host.services import Services
 from local.host.turn_outcome import Woken
+from local.host.turn_runner import TurnRunner
 from local.host.turns import Orchestrations
 
-STUCK_SECONDS = 0.5
 SOON_SECONDS = 0.003
 BATCH = 16
 """Turns that are written together."""
-BATCH_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.2
 """Seconds until a thread goes on after its turns could not be written."""
@@ -35,7 +36,7 @@ class Engine:
         self.workers: ActivityWorkers | None = None
         self._store = services.store
         self._orchestrations = orchestrations
-        self._entities = entities
+        self._runner = TurnRunner(services, orchestrations, entities)
         self._clock = services.clock
         self._log = services.log
         self._time_limit = services.invoker.limit
@@ -43,11 +44,15 @@ class Engine:
         self._changed = threading.Condition()
         self._ready: deque[str] = deque()
         self._queued: set[str] = set()
-        self._busy: dict[str, float] = {}
+        self._busy: set[str] = set()
+        self._alone: set[str] = set()
+        self._running: set[Claim] = set()
+        self._split: deque[Claim] = deque()
+        """What other threads are to take over."""
         self._again: set[str] = set()
         self._soon: dict[str, None] = {}
         self._soon_at = 0.0
-        self._results: list[tuple[Task, str]] = []
+        self._results: list[Result] = []
         self._next_timer: int | None = None
         self._stopping = False
         self._ended = threading.Event()
@@ -103,14 +108,26 @@ class Engine:
             self._changed.notify()
 
     def relieve(self) -> None:
-        """Called now and then: add a thread when all are stuck in the app's code while others wait."""
+        """Called now and then: fail what is over its time. Where a turn keeps its thread, another thread takes over
+        what waits behind it; one is added when all are stuck in the app's code.
+        """
         self._time_limit.enforce()
         if self.workers is not None:
             self.workers.grow()
         with self._changed:
-            stuck = [s for s in self._busy.values() if time.monotonic() - s > STUCK_SECONDS]
-            if self._ready and len(stuck) >= len(self._threads) and len(self._threads) < self._limit:
+            stuck = [claim for claim in self._running if claim.stuck_seconds()]
+            self._split += [rest for claim in stuck if (rest := claim.split()) is not None]
+            if not stuck or not self._has_work():
+                return
+            if len(stuck) < len(self._threads):
+                self._changed.notify()
+            elif len(self._threads) - self._count_lost(stuck) < self._limit:
                 self._add_thread()
+
+    def _count_lost(self, stuck: list[Claim]) -> int:
+        """How many threads are in turns over their time: they are not counted, or these would end all others."""
+        limit = self._time_limit.seconds
+        return 0 if limit is None else sum(claim.stuck_seconds() > limit for claim in stuck)
 
     def forget_replays(self) -> None:
         """The app's code has changed: what was kept of running orchestrators no longer counts."""
@@ -158,32 +175,35 @@ class Engine:
         return True
 
     def step(self) -> bool:
-        """Do what is there to be done, up to one batch of turns. False if there was nothing.
+        """Do what is there to be done, up to one claim of turns. False if there was nothing.
 
         Raises what kept the state file from being written; all that was taken is then there to be taken again.
         """
         with self._changed:
-            results, self._results = self._results, []
             timers_due = self._timers_due()
-            self._enqueue(task.instance for task, _ in results)
-            taken = self._take()
-            found = bool(timers_due or taken or results)
+            claim = self._split.popleft() if self._split else self._new_claim()
+            if claim is not None:
+                self._running.add(claim)
         try:
             if timers_due:
                 self._fire_timers()
         finally:
-            if taken or results:
-                self._run(taken, results)
-        return found
+            if claim is not None:
+                self._run(claim)
+        return timers_due or claim is not None
 
     def _wait_for_work(self) -> None:
         while True:
             if self._soon and time.monotonic() >= self._soon_at:
                 soon, self._soon = self._soon, {}
                 self._enqueue(soon)
-            if self._stopping or self._results or self._ready or self._timers_due():
+            if self._stopping or self._has_work():
                 return
             self._changed.wait(self._seconds_to_wait())
+
+    def _has_work(self) -> bool:
+        soon = bool(self._soon) and time.monotonic() >= self._soon_at
+        return bool(soon or self._split or self._results or self._ready or self._timers_due())
 
     def _seconds_to_wait(self) -> float | None:
         if self._soon:
@@ -195,16 +215,26 @@ class Engine:
     def _timers_due(self) -> bool:
         return self._next_timer is not None and self._next_timer <= self._clock.micros()
 
-    def _take(self) -> list[str]:
-        """Some that are ready and not being run."""
+    def _new_claim(self) -> Claim | None:
+        """Some that are ready and not being run, and all results; or one that is to be tried by itself."""
+        alone = self._take(1) if self._ready and self._ready[0] in self._alone else []
+        if alone:
+            self._alone.difference_update(alone)
+            return Claim(alone, [], is_alone=True)
+        results, self._results = self._results, []
+        self._enqueue(task.instance for task, _ in results)
+        taken = self._take(BATCH)
+        return Claim(taken, results) if taken or results else None
+
+    def _take(self, most: int) -> list[str]:
         taken: list[str] = []
-        while self._ready and len(taken) < BATCH:
+        while self._ready and len(taken) < most and not (taken and self._ready[0] in self._alone):
             instance_id = self._ready.popleft()
             self._queued.discard(instance_id)
             if instance_id in self._busy:
                 self._again.add(instance_id)
             else:
-                self._busy[instance_id] = time.monotonic()
+                self._busy.add(instance_id)
                 taken.append(instance_id)
         return taken
 
@@ -221,122 +251,63 @@ class Engine:
             self._enqueue(woken)
             self._changed.notify()
 
-    def _run(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
+    def _run(self, claim: Claim) -> None:
         try:
-            self._run_or_part(taken, results)
+            self._run_or_part(claim)
         except BaseException:
             self._orchestrations.forget()
             with self._changed:
-                self._results[:0] = results
-                self._again.update(taken)
+                self._results[:0] = claim.results
+                self._again.update(claim.owned)
             raise
         finally:
-            self._release(taken)
+            self._release(claim)
 
-    def _run_or_part(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
+    def _run_or_part(self, claim: Claim) -> None:
         try:
-            self._run_batch(taken, results)
+            untouched = self._runner.run(claim)
+            with self._changed:
+                self._results += claim.take_overdue_results()
+                self._again.update(untouched, claim.overdue)
+            self._runner.write(claim)
+            self._after(claim.woken)
         except sqlite3.OperationalError:
             raise
         except Exception:  # noqa: BLE001 - one instance's trouble must not be that of the others
-            self._log.problem(f"turns broke inside the host:\n{traceback.format_exc()}")
-            self._run_one_by_one(taken, results)
+            self._orchestrations.forget()
+            which = f"the turn of {claim.owned[0]}" if claim.is_alone else "turns"
+            self._log.problem(f"{which} broke inside the host:\n{traceback.format_exc()}")
+            self._part(claim)
 
-    def _release(self, taken: list[str]) -> None:
+    def _part(self, claim: Claim) -> None:
+        """Nothing of a claim was written. Its results go to disk, and each turn is tried by itself, but only once: then
+        its messages stay, and come with the next wake.
+        """
+        results, claim.results = claim.results, []
+        events: list[tuple[str, str | None, str]] = [(task.instance, task.execution, event) for task, event in results]
+        if results:
+            try:
+                self._store.commit(Batch(finished_tasks=[task.id for task, _ in results], messages=events))
+            except BaseException:
+                claim.results = results
+                raise
+        with self._changed:
+            if not claim.is_alone:
+                self._alone.update(claim.owned)
+                self._again.update(claim.owned)
+            self._enqueue(instance_id for instance_id, _, _ in events if instance_id not in claim.owned)
+            self._changed.notify()
+
+    def _release(self, claim: Claim) -> None:
         """Others may run these; what came for them in the meantime is run next."""
         with self._changed:
-            for instance_id in taken:
-                self._busy.pop(instance_id, None)
-            again = [instance_id for instance_id in taken if instance_id in self._again]
+            self._running.discard(claim)
+            self._busy.difference_update(claim.owned)
+            again = [instance_id for instance_id in claim.owned if instance_id in self._again]
             self._again.difference_update(again)
             self._enqueue(again)
             if again:
                 self._changed.notify()
-
-    def _run_one_by_one(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
-        """After a batch broke: nothing of it was written. Its results go to disk, and each turn is tried by itself."""
-        self._orchestrations.forget()
-        finished = [task.id for task, _ in results]
-        events: list[tuple[str, str | None, str]] = [(task.instance, task.execution, event) for task, event in results]
-        if results:
-            self._store.commit(Batch(finished_tasks=finished, messages=events))
-            results.clear()
-            self.wake(instance_id for instance_id, _, _ in events if instance_id not in taken)
-        for instance_id in taken:
-            try:
-                self._run_batch([instance_id], [])
-            except sqlite3.OperationalError:  # noqa: PERF203 - the state file's trouble, not the instance's
-                raise
-            except Exception:  # noqa: BLE001 - its messages stay, and come with the next wake
-                self._orchestrations.forget()
-                self._log.problem(f"the turn of {instance_id} broke inside the host:\n{traceback.format_exc()}")
-
-    def _run_batch(self, taken: list[str], results: list[tuple[Task, str]]) -> None:
-        """Turns one after the other, their outcomes written together.
-
-        Results of activities go straight into the turn of their instance; those of an instance whose turn runs
-        elsewhere go to its inbox.
-        """
-        batch, woken = Batch(finished_tasks=[task.id for task, _ in results]), Woken()
-        heads, messages = self._store.waiting_for(taken) if taken else ({}, {})
-        here = set(taken)
-        elsewhere: list[str] = []
-        for task, event in results:
-            if task.instance in heads:
-                messages.setdefault(task.instance, []).append(Message(0, task.execution, event))
-            elif task.instance not in here:
-                batch.messages.append((task.instance, task.execution, event))
-                elsewhere.append(task.instance)
-        begun = time.monotonic()
-        for number, instance_id in enumerate(taken):
-            if number and time.monotonic() - begun > BATCH_SECONDS:
-                self._give_back(taken[number:], messages, batch)
-                break
-            used = self._turn(instance_id, heads.get(instance_id), messages.get(instance_id, []), batch, woken)
-            batch.used_messages += [message.id for message in used if message.id]
-            # By identity: comparing each with each would make a long backlog cost its square.
-            gone = {id(message) for message in used}
-            batch.messages += [
-                (instance_id, message.execution, message.event)
-                for message in messages.get(instance_id, [])
-                if not message.id and id(message) not in gone
-            ]
-        if not batch.is_empty:
-            woken.instances += self._store.commit(batch)
-            # From here on they are on disk, and must not be delivered again should the rest break.
-            results.clear()
-        # The other thread may have looked into the inbox for the last time before this was in it.
-        woken.instances += elsewhere
-        self._after(woken)
-
-    def _give_back(self, untouched: list[str], messages: dict[str, list[Message]], batch: Batch) -> None:
-        """A batch has taken long: what it has is written, and the others come next. Their results go to their inbox."""
-        for instance_id in untouched:
-            batch.messages += [
-                (instance_id, message.execution, message.event)
-                for message in messages.get(instance_id, [])
-                if not message.id
-            ]
-        with self._changed:
-            self._again.update(untouched)
-
-    def _turn(
-        self, instance_id: str, head: Head | None, messages: list[Message], batch: Batch, woken: Woken
-    ) -> list[Message]:
-        """Run one turn into the batch; returns the messages that it uses up."""
-        if head is not None:
-            record, used, following = self._orchestrations.turn(head, messages)
-            if record is not None:
-                batch.turns.append(record)
-            woken.add(following)
-            return used
-        if instance_id.startswith("@") and messages:
-            entity, used, replied = self._entities.batch(instance_id, messages)
-            if entity is not None:
-                batch.entities.append(entity)
-            woken.instances += replied
-            return used
-        return messages
 
     def _after(self, woken: Woken) -> None:
         if self.workers is not None:

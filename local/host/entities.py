@@ -49,7 +49,7 @@ class Entities:
 
     def batch(self, entity_id: str, messages: list[Message]) -> tuple[EntityRecord | None, list[Message], list[str]]:
         """Run what waits for an entity. Returns what is to be written, the messages that it uses up, and what is to be
-        woken once that is written: the entity itself too while more waits.
+        woken once that is written.
         """
         limit = self._services.settings.max_entity_batch
         taken = messages[:limit]
@@ -64,10 +64,8 @@ class Entities:
         operations = [Operation.of(message) for message in taken]
         state, results = self._call(function, name, key, entity, operations)
         replies = [reply for reply in map(self._reply, operations, results) if reply is not None]
-        woken = [reply[0] for reply in replies]
-        if len(taken) < len(messages):
-            woken.append(entity_id)
-        return EntityRecord(entity_id, state, self._services.clock.micros(), replies), taken, woken
+        record = EntityRecord(entity_id, state, self._services.clock.micros(), replies)
+        return record, taken, [reply[0] for reply in replies]
 
     def _call(
         self, function: Function, name: str, key: str, entity: Entity | None, operations: list[Operation]

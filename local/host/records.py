@@ -132,6 +132,13 @@ class Batch:
     finished_tasks: list[int] = field(default_factory=list)
     messages: list[tuple[str, str | None, str]] = field(default_factory=list)
 
+    def add(self, other: Batch) -> None:
+        self.turns += other.turns
+        self.entities += other.entities
+        self.used_messages += other.used_messages
+        self.finished_tasks += other.finished_tasks
+        self.messages += other.messages
+
     @property
     def is_empty(self) -> bool:
         return not (self.turns or self.entities or self.used_messages or self.finished_tasks or self.messages)

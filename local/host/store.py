@@ -17,9 +17,18 @@ SELECT
   (SELECT json_group_array(json_array(id, execution, status, updated)) FROM instances
     WHERE id IN (SELECT value FROM json_each(?1))),
   (SELECT json_group_array(json_array(id, instance, execution, event)) FROM
-    (SELECT * FROM inbox WHERE instance IN (SELECT value FROM json_each(?1)) ORDER BY id))
+    (SELECT * FROM inbox WHERE instance IN (SELECT value FROM json_each(?2)) ORDER BY id))
 """
 """One row for all: every row that SQLite steps through lets another thread take the interpreter."""
+PEEK_FIRST = """
+SELECT json_group_array(json_array(id, instance, execution, event)) FROM
+  (SELECT inbox.* FROM json_each(?1) AS wanted CROSS JOIN inbox
+    WHERE inbox.instance = wanted.value AND inbox.id <= COALESCE(
+      (SELECT id FROM inbox AS line WHERE line.instance = wanted.value ORDER BY line.id LIMIT 1 OFFSET ?2),
+      9223372036854775807)
+    ORDER BY inbox.id)
+"""
+"""No more than one batch takes, and one that shows that there is more: else a backlog would cost its square."""
 
 
 class InstanceExistsError(Exception):
@@ -76,12 +85,19 @@ class Store:
 
     # -- turns
 
-    def waiting_for(self, wanted: list[str]) -> tuple[dict[str, Head], dict[str, list[Message]]]:
-        """The heads of those that are instances, and the messages that wait for each, the oldest first."""
-        rows = self.database.rows(PEEK, (jsontext.dumps(wanted),))
+    def waiting_for(self, wanted: list[str], entity_limit: int) -> tuple[dict[str, Head], dict[str, list[Message]]]:
+        """The heads of those that are instances, and the messages that wait for each, the oldest first; of an id that
+        begins with `@` no more than `entity_limit` + 1.
+        """
+        entities = [i for i in wanted if i.startswith("@")]
+        others = [i for i in wanted if not i.startswith("@")] if entities else wanted
+        rows = self.database.rows(PEEK, (jsontext.dumps(wanted), jsontext.dumps(others)))
         heads = {row[0]: Head(*row) for row in jsontext.loads(rows[0][0])}
+        found = jsontext.loads(rows[0][1])
+        if entities:
+            found += jsontext.loads(self.database.rows(PEEK_FIRST, (jsontext.dumps(entities), entity_limit))[0][0])
         messages: dict[str, list[Message]] = {}
-        for number, instance_id, execution, event in jsontext.loads(rows[0][1]):
+        for number, instance_id, execution, event in found:
             messages.setdefault(instance_id, []).append(Message(number, execution, event))
         return heads, messages
 

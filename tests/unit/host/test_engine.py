@@ -481,9 +481,9 @@ def test_after_a_kill_everything_goes_on(worlds) -> None:
 
 
 def test_a_batch_that_takes_long_gives_the_rest_back(world: World, monkeypatch) -> None:
-    from local.host import engine
+    from local.host import turn_runner
 
-    monkeypatch.setattr(engine, "BATCH_SECONDS", -1)
+    monkeypatch.setattr(turn_runner, "BATCH_SECONDS", -1)
     for number in range(5):
         world.start("chain", f"i{number}", 2)
     world.settle()
