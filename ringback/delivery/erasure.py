@@ -24,6 +24,7 @@ from ringback.operations.erasure import erase_operations
 from ringback.tables.addresses import AddressTable
 from ringback.tables.aliases import AliasTable
 from ringback.tables.dead_letters import DeadLetterTable
+from ringback.tables.engagement import EngagementTable
 from ringback.tables.errands import ERASE, Errand, ErrandTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import Tables
@@ -78,11 +79,11 @@ async def _erase_letters(tables: Tables, errand: Errand) -> int:
 
 async def _erase_ledger(tables: Tables, engine: DurableEngine, errand: Errand, most: int) -> int:
     """How many rows were not yet what an erasure leaves of them; at most `most` are looked at."""
-    ledger, gate, found = Ledger(tables), asyncio.Semaphore(AT_ONCE), 0
+    ledger, presses, gate, found = Ledger(tables), EngagementTable(tables), asyncio.Semaphore(AT_ONCE), 0
 
     async def one(key: LedgerKey) -> None:
         async with gate:
-            await _erase_row(ledger, engine, errand, key)
+            await _erase_row(ledger, presses, engine, errand, key)
 
     jobs: list[LedgerKey] = []
     async for key in ledger.keys(errand.user):
@@ -98,8 +99,10 @@ async def _erase_ledger(tables: Tables, engine: DurableEngine, errand: Errand, m
     return found
 
 
-async def _erase_row(ledger: Ledger, engine: DurableEngine, errand: Errand, key: LedgerKey) -> None:
-    """Take a row's content away, then the histories of its rounds; what is being sent waits for the next pass."""
+async def _erase_row(
+    ledger: Ledger, presses: EngagementTable, engine: DurableEngine, errand: Errand, key: LedgerKey
+) -> None:
+    """Take a row's presses and content, then its rounds' histories; what is being sent waits for the next pass."""
     row = await ledger.get(errand.user, key.id)
     if row is None:
         return
@@ -109,6 +112,7 @@ async def _erase_row(ledger: Ledger, engine: DurableEngine, errand: Errand, key:
         return
     try:
         if not row.erased:
+            await presses.erase(row.id, row.created_at)
             row = await ledger.erase(row)
         if await _purged(engine, row):
             await ledger.erase(row, purged=True)

@@ -19,6 +19,7 @@ from ringback.bot.dialogue import Dialogue
 from ringback.bot.preferences import PreferencesDesk
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery import content as contents
+from ringback.delivery.erasure import erase_user
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import new_row
 from ringback.delivery.notification import Notification
@@ -171,6 +172,15 @@ async def test_who_was_erased_and_comes_back_presses_an_old_message(world):
     await AliasTable(world.tables).erase(row.user)
     assert "not for you" in (await world.press("View", at=BORN + timedelta(seconds=1)))["text"]
     assert await world.counted() == {}
+
+
+async def test_an_erasure_takes_the_presses_too_and_leaves_the_sums(world):
+    row = await world.deliver()
+    await world.press("View")
+    now = datetime.now(timezone.utc)
+    await erase_user(world.tables, world.engine, world.entities, row.user, now)
+    assert await world.counted() == {}
+    assert [count.presses async for count in EngagementTable(world.tables).counts(BORN.date(), BORN.date())] == [1]
 
 
 async def test_a_message_to_a_group_may_be_pressed_by_who_is_in_it(world):
