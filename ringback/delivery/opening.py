@@ -12,6 +12,7 @@ from ringback.channels import registry
 from ringback.channels.address import Recipient
 from ringback.channels.port import Opener, Outcome, SendResult, wrong_recipient
 from ringback.channels.teams import REGIONS, TeamsUser
+from ringback.delivery.consent import BOT
 from ringback.delivery.notification import Stop
 from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import Throttle
@@ -40,6 +41,11 @@ class Recipients:
         found = await self._references.recipient(user, stop.reference)
         return await self._open(user, stop, found) if isinstance(found, TeamsUser) else found
 
+    async def lost(self, user: str, stop: Stop) -> None:
+        """The channel knows no such conversation (any more): one that the bot opened is asked for anew next time."""
+        if stop.channel == BOT:
+            await self._references.close(user, stop.reference)
+
     async def _open(self, user: str, stop: Stop, person: TeamsUser) -> Reference | SendResult:
         sender = registry.sender(stop.channel)
         if not isinstance(sender, Opener):
@@ -55,7 +61,7 @@ class Recipients:
         row = await self._users.get(user)
         if row is not None and row.erased:
             # Erased while the channel was asked: what was stored after that would stay for ever.
-            await self._references.forget(user, stop.reference)
+            await self._references.close(user, stop.reference)
             return SendResult(outcome=Outcome.PERMANENT, code="Erased", detail="this person asked to be forgotten")
         return kept
 

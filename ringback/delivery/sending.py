@@ -12,11 +12,11 @@ import msgspec
 from ringback import ids
 from ringback.channels import registry
 from ringback.channels.address import Recipient
-from ringback.channels.port import Once, Outcome, SendResult
+from ringback.channels.port import Once, Outcome, Reaction, SendResult
 from ringback.delivery.content import BOT, check_fits, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
-from ringback.delivery.notification import SendAnswer, SendOrder
+from ringback.delivery.notification import SendAnswer, SendOrder, Stop
 from ringback.delivery.opening import Recipients
 from ringback.delivery.policy import backoff
 from ringback.delivery.reference import Reference
@@ -69,8 +69,7 @@ class Sending:
         else:
             result, took = await self._result(row, recipient, locale, deadline)
         row = await self._ledger.complete(row, result, _now(), last=order.last, took=took)
-        if row.state == "failed":
-            await self._letters.put(dead_letter(row))
+        await self._note(row, stop, result)
         if problem:
             log.error("delivery %s cannot go by %s: %s", row.id, stop.channel, problem)
         elif result.outcome is not Outcome.DELIVERED:
@@ -107,6 +106,13 @@ class Sending:
         began = time.monotonic()
         result = await registry.sender(channel).send(recipient, payload, once=once(row))
         return _bounded(row, result), time.monotonic() - began
+
+    async def _note(self, row: LedgerRow, stop: Stop, result: SendResult) -> None:
+        """What follows from an answer that stands in the ledger."""
+        if row.state == "failed":
+            await self._letters.put(dead_letter(row))
+        if result.reaction is Reaction.CONFIRM_GONE:
+            await self._recipients.lost(row.user, stop)
 
     async def _ended(self, row: LedgerRow) -> SendAnswer:
         if row.state == "failed":

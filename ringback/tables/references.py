@@ -65,8 +65,10 @@ class ReferenceTable:
         self._cache.put((user, key), reference)
         return reference
 
-    async def forget(self, user: str, key: str) -> None:
-        """Take away the conversation that was opened for an address; nothing when there is none."""
+    async def close(self, user: str, key: str) -> None:
+        """Forget the conversation that was opened for an address; nothing when the key is of another kind."""
+        if "-" not in key:
+            return
         table = await self._tables.get(REFERENCES)
         await table.delete_entity(user, key)
         self._cache.drop(lambda known, _: known == (user, key))

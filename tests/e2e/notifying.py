@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -10,6 +11,8 @@ from tests.e2e.directline import Chat, request, text_of
 from tests.e2e.stack import Stack
 
 FINAL = {"delivered", "failed", "suppressed", "ambiguous", "cancelled"}
+# The channel's own: it reaches any conversation.
+SECRET = {"Authorization": "Bearer local-direct-line-secret"}
 CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Your parcel"}]}
 
 
@@ -44,3 +47,10 @@ def fault(stack: Stack, chat: Chat, preset: str, **fields: Any) -> str:
 def told(chat: Chat, words: str) -> int:
     chat.poll()
     return sum(words in text_of(activity) for activity in chat.seen)
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

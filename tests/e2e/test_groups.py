@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.directline import HttpError, request, text_of
+from tests.e2e.notifying import SECRET, ended, until
 from tests.e2e.stack import Stack
-from tests.e2e.test_notifications import ended
-from tests.e2e.test_teams import SECRET, until
 
 BOT = "28:bot"
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.e2e.directline import HttpError, request, text_of
+from tests.e2e.notifying import SECRET, ended, soon, until
 from tests.e2e.stack import Stack
-from tests.e2e.test_notifications import ended, soon
 
-SECRET = {"Authorization": "Bearer local-direct-line-secret"}
 CONSENT = [{"channel": "bot", "source": "import", "at": "2026-01-01T00:00:00Z"}]
 
 
@@ -74,13 +71,6 @@ def fault(stack: Stack, preset: str, **fields: Any) -> str:
     return request("POST", f"{stack.channel}/admin/faults", {"preset": preset, "operations": ["create"], **fields})[
         "id"
     ]
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_who_never_wrote_is_written_to_and_stays_one_person_when_they_write(stack: Stack, ann: Colleague):

@@ -13,7 +13,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from bench.cloud import Cloud
-from tests.e2e.test_notifications import FINAL
+from tests.e2e.notifying import FINAL
 
 SETTINGS = {
     "MicrosoftAppId": "00000000-0000-4000-8000-000000000b07",
@@ -85,6 +85,19 @@ def test_two_hosts_at_once_store_one_conversation(two_hosts: Cloud):
     with TableServiceClient.from_connection_string(two_hosts.connection) as service:
         rows = service.get_table_client("references").list_entities()
         assert sum(row["RowKey"].startswith("bot-") for row in rows) == 1
+
+
+def test_two_hosts_open_no_faster_than_teams_allows(two_hosts: Cloud):
+    tenant = str(uuid.uuid4())
+    people = [{"aadObjectId": str(uuid.uuid4()), "tenantId": tenant} for _ in range(12)]
+    for number, address in enumerate(people):
+        register(two_hosts, number % 2, address)
+    two_hosts.admin("PUT", "limits", {"enabled": True})
+    with ThreadPoolExecutor(6) as pool:
+        views = list(pool.map(lambda entry: told(two_hosts, entry[0] % 2, entry[1], "hello"), enumerate(people)))
+    assert {view["status"] for view in views} == {"delivered"}
+    assert {entry["status"] for entry in creations(two_hosts)} == {201}
+    assert len(creations(two_hosts)) == len(people)
 
 
 def test_a_conversation_is_opened_with_the_bots_own_token(guarded: Cloud):

@@ -153,6 +153,17 @@ async def test_conversations_are_opened_no_faster_than_the_channel_allows(tables
     await hosts[0].get(USER, Stop(channel="bot", reference=other))
 
 
+async def test_a_conversation_that_is_lost_is_asked_for_anew(tables, config, channel, stop):
+    found = recipients(tables, config)
+    await found.get(USER, stop)
+    heard = make_reference(tenant_id="t1", user_aad_id="o1")
+    await ReferenceTable(tables).put(heard)
+    for key in (stop.reference, heard.key, "sms-1"):
+        await found.lost(USER, Stop(channel="bot", reference=key))
+    assert (await found.get(USER, stop)).conversation_id == "a:2"
+    assert await ReferenceTable(tables).of(USER) == [heard], "where somebody was heard stays"
+
+
 async def test_a_sender_that_opens_nothing_says_so(tables, config, stop, monkeypatch):
     monkeypatch.setattr(registry, "sender", lambda kind: object())
     assert (await recipients(tables, config).get(USER, stop)).code == "WrongRecipient"

@@ -37,8 +37,16 @@ class People:
     def __init__(self) -> None:
         self.known = {"c": make_reference(locale="de-DE"), "p": Address(kind="sms", value="+491512345678")}
 
+    lost_ones = ()
+
     async def get(self, user, stop):
-        return self.known.get(stop.reference)
+        found = self.known.get(stop.reference)
+        if isinstance(found, ThrottledError):
+            raise found
+        return found
+
+    async def lost(self, user, stop):
+        self.lost_ones += ((user, stop.reference),)
 
 
 class Pace:
@@ -157,6 +165,38 @@ async def test_the_preferred_locale_words_the_message_before_the_channels(bench,
     await bench.send(content=use, locale=preferred)
     assert bench.channel.sent[0][1]["text"] == words
     assert (await bench.row()).locale == (preferred or "de-DE")
+
+
+async def test_what_the_channel_says_to_a_conversation_that_is_to_be_opened_is_a_try(bench):
+    bench.people.known["t"] = says("permanent", "NotInstalled", status=403, reaction=Reaction.UNTIL_INSTALLED)
+    answer = await bench.send(reference="t", last=False)
+    assert (answer.outcome, answer.code, answer.reaction) == ("permanent", "NotInstalled", "until-installed")
+    row = await bench.row()
+    [attempt] = row.attempts
+    assert (row.state, attempt.outcome, attempt.code, attempt.status) == ("pending", "permanent", "NotInstalled", 403)
+    await bench.send(attempt=2, reference="t")
+    assert [letter.code for letter in await bench.letters.page(size=5)] == ["NotInstalled"]
+    assert bench.channel.sent == []
+
+
+async def test_a_conversation_that_cannot_be_opened_now_is_asked_for_as_often_as_is_worth_it(bench):
+    bench.people.known["t"] = says("retry", "ServiceError", retries=1)
+    outcomes = [(await bench.send(attempt=number, reference="t", last=False)).outcome for number in (1, 2)]
+    assert outcomes == ["retry", "permanent"]
+    assert (await bench.row()).ambiguous == 0
+
+
+async def test_too_many_conversations_at_this_moment_is_no_try(bench):
+    bench.people.known["t"] = ThrottledError(20.0)
+    answer = await bench.send(reference="t")
+    assert (answer.outcome, answer.retry_after, await bench.row()) == ("throttled", 20.0, None)
+
+
+async def test_a_conversation_that_the_channel_does_not_know_is_given_up(bench):
+    for outcome, reaction in (("permanent", Reaction.NONE), ("permanent", Reaction.CONFIRM_GONE)):
+        bench.channel.answers = [says(outcome, "ConversationNotFound", reaction=reaction)]
+        await bench.send(last=False)
+    assert bench.people.lost_ones == (("u", "c"),)
 
 
 async def test_a_permanent_answer_is_a_dead_letter_only_by_the_last_way(bench):
