@@ -49,7 +49,7 @@ class AdminApi:
         if parts == ["functions"] and request.method == "GET":
             return json_response([_described(f) for f in self._services.registry.functions.values()])
         if parts == ["instances"] and request.method == "DELETE":
-            return json_response({"instancesDeleted": self._client.clear()})
+            return json_response({"instancesDeleted": await self._client.clear()})
         if parts == ["clock"] and self.clock_handler is not None:
             response: web.Response = await self.clock_handler(request)
             return response

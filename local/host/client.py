@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from local.host import history, ids, rewind
 from local.host.commands import Status
 from local.host.engine import Engine
 from local.host.entities import signal_text
 from local.host.group_commit import GroupCommit
-from local.host.queries import Queries
+from local.host.queries import InstanceFilter, Queries
 from local.host.records import Instance, Start
 from local.host.services import Services
+
+STEP_PAUSE = 0.001
+"""Seconds: long enough for a thread that waits for the database to get it."""
 
 
 class NotFoundError(Exception):
@@ -109,9 +114,28 @@ class Client:
     def _signal_event(self, operation: str, input_text: str | None) -> str:
         return history.text(history.event_raised(self._clock.micros(), "op", signal_text(operation, input_text)))
 
-    def clear(self) -> int:
-        """Remove every instance that has not ended; returns how many."""
-        return self.queries.clear_open()
+    async def purge_where(self, wanted: InstanceFilter) -> int:
+        """Remove the finished instances that match, step by step: other requests and turns go on in between, and after
+        a kill those steps that were done stay done. Returns how many.
+        """
+        now = self._clock.micros()
+        until = now if wanted.created_to is None else min(now, wanted.created_to)
+        total, after = self.queries.purge_step(wanted, until, None)
+        while after is not None:
+            await asyncio.sleep(STEP_PAUSE)
+            count, after = self.queries.purge_step(wanted, until, after)
+            total += count
+        return total
+
+    async def clear(self) -> int:
+        """Remove every instance that has not ended, step by step as `purge_where`; returns how many."""
+        until = self._clock.micros()
+        total, more = self.queries.clear_step(until)
+        while more:
+            await asyncio.sleep(STEP_PAUSE)
+            count, more = self.queries.clear_step(until)
+            total += count
+        return total
 
     def _send(self, instance: Instance, event: history.Event) -> None:
         self._store.send(instance.id, history.text(event))

@@ -211,7 +211,7 @@ class ManagementApi:
     async def _purge_many(self, api: ApiRequest) -> web.Response:
         if api.moment("createdTimeFrom") is None:
             raise ApiError(400, "Please provide value for 'createdTimeFrom' parameter.")
-        count = self._client.queries.purge_where(_filter(api))
+        count = await self._client.purge_where(_filter(api))
         return json_response({"instancesDeleted": count}) if count else empty(404)
 
     async def _make_primary(self, _: ApiRequest) -> web.Response:

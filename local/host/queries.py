@@ -12,6 +12,11 @@ from local.host.store import erase
 FINAL_SQL = "status IN (1, 3, 4, 5)"
 # Word for word what the partial index says: SQLite uses it for nothing else.
 OPEN_SQL = "status NOT IN (1, 3, 4, 5)"
+PURGE_STEP = 200
+"""Instances that one transaction looks at: some milliseconds."""
+EARLIEST = -(2**62)
+Place = tuple[int, str]
+"""When an instance was created, and its id."""
 
 
 @dataclass
@@ -72,22 +77,33 @@ class Queries:
             gone = run("DELETE FROM entities WHERE id = ?", (instance_id,)).rowcount
             return found is not None or gone > 0
 
-    def purge_where(self, wanted: InstanceFilter) -> int:
-        """Remove the finished instances that match; returns how many."""
+    def purge_step(self, wanted: InstanceFilter, until: int, after: Place | None) -> tuple[int, Place | None]:
+        """Look at the next instances in the order of their creation, up to `until`, and remove those that have finished
+        and match. Returns how many these were, and where the next step goes on (None: there is none).
+        """
         where, values = wanted.where()
+        first = after or (wanted.created_from if wanted.created_from is not None else EARLIEST, "")
         with self._database.transaction() as run:
-            found = run(f"SELECT id FROM instances WHERE {where} AND {FINAL_SQL}", values).fetchall()  # noqa: S608
-            for (instance_id,) in found:
+            rows = run(
+                f"SELECT created, id, {where} AND {FINAL_SQL} FROM instances "  # noqa: S608
+                "WHERE (created, id) > (?, ?) AND created <= ? ORDER BY created, id LIMIT ?",
+                (*values, *first, until, PURGE_STEP),
+            ).fetchall()
+            found = [instance_id for _, instance_id, matches in rows if matches]
+            for instance_id in found:
                 erase(run, instance_id)
-        return len(found)
+        return len(found), rows[-1][:2] if len(rows) == PURGE_STEP else None
 
-    def clear_open(self) -> int:
-        """Remove the instances that have not ended; returns how many."""
+    def clear_step(self, until: int) -> tuple[int, bool]:
+        """Remove some instances that have not ended and were created up to `until`: how many, and may there be more?"""
         with self._database.transaction() as run:
-            found = run(f"SELECT id FROM instances WHERE {OPEN_SQL}").fetchall()  # noqa: S608
+            found = run(
+                f"SELECT id FROM instances WHERE {OPEN_SQL} AND created <= ? LIMIT ?",  # noqa: S608
+                (until, PURGE_STEP),
+            ).fetchall()
             for (instance_id,) in found:
                 erase(run, instance_id)
-        return len(found)
+        return len(found), len(found) == PURGE_STEP
 
     def open_instances(self, limit: int) -> list[Instance]:
         """Instances that have not ended, the oldest first."""
