@@ -11,6 +11,7 @@ from local.channel.errors import ChannelError, activity_not_found, bad_argument
 from local.channel.properties import checked
 from local.channel.store import TEAMS, Activity, Conversation
 from local.channel.supervision import SENDS, Cargo, addressee_of, supervised
+from local.channel.uploads import published
 from local.channel.wire import BODY, json_answer, now, read_object
 
 # An estimate of Microsoft's own: about 100 KB.
@@ -78,6 +79,8 @@ def _check_size(conversation: Conversation, body: bytes) -> None:
 def dressed(channel: Channel, conversation: Conversation, activity: Activity) -> Activity:
     """What the bot sent as clients see it: the channel's own ids and time, whatever the bot put there."""
     shown = {**activity, "timestamp": now(), **channel.identity.from_bot(conversation, activity)}
+    if activity.get("attachments"):
+        shown["attachments"] = [published(channel, attachment) for attachment in activity["attachments"]]
     for name in ("id", *NOT_FOR_CLIENTS):
         shown.pop(name, None)
     return shown

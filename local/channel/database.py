@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.channel.people import aad_object_id
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS conversations (
@@ -34,6 +36,12 @@ CREATE TABLE IF NOT EXISTS attachments (
     thumbnail BLOB
 );
 """
+# Columns that a state folder of an earlier version lacks.
+LATER = (("conversations", "kind"), ("conversations", "topic"), ("members", "object_id"))
+LATER_INDEXES = """
+CREATE INDEX IF NOT EXISTS members_by_id ON members (id);
+CREATE INDEX IF NOT EXISTS members_by_object ON members (object_id);
+"""
 
 
 class StateInUseError(Exception):
@@ -47,11 +55,27 @@ class Database:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder)
         self._inside = False
-        self.connection = sqlite3.connect(folder / "channel.db", isolation_level=None, timeout=5)
+        self._path = folder / "channel.db"
+        self.connection = sqlite3.connect(self._path, isolation_level=None, timeout=5)
         self.connection.row_factory = sqlite3.Row
         self.connection.execute("PRAGMA journal_mode=WAL")
         self.connection.execute("PRAGMA synchronous=NORMAL")
         self.connection.executescript(SCHEMA)
+        with self.transaction():
+            _bring_up_to_date(self.connection)
+        self.connection.executescript(LATER_INDEXES)
+
+    @contextmanager
+    def beside(self) -> Iterator[sqlite3.Connection]:
+        """A connection for another thread: it reads what is committed by now, and nothing later."""
+        source = f"{self._path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(source, uri=True, isolation_level=None, timeout=5)
+        connection.row_factory = sqlite3.Row
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.close()
 
     def close(self) -> None:
         self.connection.close()
@@ -87,6 +111,14 @@ class Database:
 
     def keep(self, name: str, value: bytes) -> None:
         self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    for table, column in LATER:
+        if column not in {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+    connection.create_function("aad_object_id", 1, aad_object_id, deterministic=True)
+    connection.execute("UPDATE members SET object_id = aad_object_id(id) WHERE role = 'user' AND object_id = ''")
 
 
 def _locked(folder: Path) -> int:

@@ -11,6 +11,7 @@ from yarl import URL
 
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import bad_argument, forbidden, missing_property
+from local.channel.groups import kind_of, open_group
 from local.channel.identity import DEFAULT_TENANT
 from local.channel.properties import checked
 from local.channel.store import (
@@ -71,6 +72,8 @@ async def start_conversation(request: web.Request) -> web.Response:
     channel, access = request.app[CHANNEL], authorize(request)
     body = await read_object(request, "The conversation request", optional=True)
     user, name = _user(body)
+    if kind_of(body) and not access.is_secret:
+        raise forbidden("Only the Direct Line secret makes a group: a token is for a conversation of one person.")
     if access.is_secret:
         access = Access(new_conversation_id(), user, name, _channel_id(body))
     elif not access.user and user:
@@ -78,7 +81,8 @@ async def start_conversation(request: web.Request) -> web.Response:
     conversation = channel.store.conversation(access.conversation)
     status = 200 if conversation else 201
     if conversation is None:
-        conversation = open_conversation(channel, access, text_field(body, "locale"))
+        conversation = open_conversation(channel, access, body)
+        access = replace(access, conversation=conversation.id)
         channel.turns.started(conversation)
     data = {
         "conversationId": conversation.id,
@@ -90,18 +94,23 @@ async def start_conversation(request: web.Request) -> web.Response:
     return json_answer(data, status)
 
 
-def open_conversation(channel: Channel, access: Access, locale: str = "") -> Conversation:
+def open_conversation(channel: Channel, access: Access, body: dict[str, Any]) -> Conversation:
     channel_id = access.channel_id or DIRECT_LINE
+    if kind := kind_of(body):
+        return open_group(channel, channel_id, DEFAULT_TENANT, kind, body)
     tenant = DEFAULT_TENANT if channel_id == TEAMS else ""
     conversation = new_conversation(
         access.conversation,
         channel_id,
         user_id=access.user,
         user_name=access.user_name,
-        locale=locale,
+        locale=text_field(body, "locale"),
         tenant_id=tenant,
     )
-    channel.store.start(conversation, channel.identity.bot(channel_id))
+    members = [channel.identity.bot(channel_id)]
+    if access.user:
+        members.append(Member(access.user, access.user_name, "user"))
+    channel.store.start(conversation, *members)
     return conversation
 
 

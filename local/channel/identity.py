@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from local.channel.store import TEAMS, Activity, Conversation, Member
+from local.channel.people import aad_object_id
+from local.channel.store import CHANNEL_THREAD, TEAMS, Activity, Conversation, Member
 from local.channel.wire import now
 
 DEFAULT_TENANT = "11111111-2222-4333-8444-555555555555"
-GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Identity:
         base |= {"from": account(conversation.channel_id, sender), **self.addressed(conversation, {})}
         if conversation.locale:
             base["locale"] = conversation.locale
-        added = [{"id": member.id, "name": member.name} for member in members]
+        added = [_added(conversation.channel_id, member) for member in members]
         updates = [{"type": "conversationUpdate", "membersAdded": added, **base}]
         if conversation.channel_id == TEAMS and any(member.role == "bot" for member in members):
             updates.append({"type": "installationUpdate", "action": "add", **base})
@@ -86,14 +84,27 @@ def account(channel_id: str, member: Member) -> dict[str, Any]:
     if member.role == "user":
         data["role"] = "user"
     if channel_id == TEAMS and member.role == "user":
-        data["aadObjectId"] = aad_object_id(member.id)
+        data["aadObjectId"] = member.object_id or aad_object_id(member.id)
     return data
 
 
+def _added(channel_id: str, member: Member) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        **{name: value for name, value in account(channel_id, member).items() if name != "role"},
+    }
+
+
 def conversation_account(conversation: Conversation) -> dict[str, Any]:
+    """A conversation as the bot is told of it."""
     if conversation.channel_id != TEAMS:
         return {"id": conversation.id}
-    return {"id": conversation.id, "conversationType": "personal", "tenantId": conversation.tenant_id}
+    data: dict[str, Any] = {"id": conversation.id, "conversationType": "personal", "tenantId": conversation.tenant_id}
+    if conversation.is_group:
+        data |= {"conversationType": conversation.kind, "isGroup": True}
+    if conversation.topic:
+        data["name"] = conversation.topic
+    return data
 
 
 def _teams_data(conversation: Conversation, activity: Activity) -> Activity:
@@ -101,12 +112,9 @@ def _teams_data(conversation: Conversation, activity: Activity) -> Activity:
         return {}
     given = activity.get("channelData")
     data = given if isinstance(given, dict) else {}
-    return {"channelData": {**data, "tenant": {"id": conversation.tenant_id}}}
-
-
-def aad_object_id(user_id: str) -> str:
-    """A GUID that is always the same for a user id; a bot may name a person by it, and then it is both."""
-    if GUID.fullmatch(user_id):
-        return user_id
-    digest = hashlib.sha256(user_id.encode()).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+    teams: dict[str, Any] = {"tenant": {"id": conversation.tenant_id}}
+    if conversation.kind == CHANNEL_THREAD:
+        # The first channel of a team has the team's own id.
+        place = {"id": conversation.id}
+        teams |= {"channel": place, "team": place, "teamsChannelId": conversation.id, "teamsTeamId": conversation.id}
+    return {"channelData": {**data, **teams}}

@@ -13,6 +13,7 @@ from aiohttp import web
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, bad_argument, forbidden
 from local.channel.identity import DEFAULT_TENANT
+from local.channel.people import aad_object_id
 from local.channel.store import DIRECT_LINE, TEAMS, new_conversation_id
 from local.channel.tokens import Access
 from local.channel.webchat import FILE
@@ -125,10 +126,12 @@ async def page_token(request: web.Request) -> web.Response:
         raise bad_argument(f"channelId must be {DIRECT_LINE!r} or {TEAMS!r}.")
     wanted = text_field(body, "conversationId")
     known = channel.store.conversation(wanted) if wanted else None
-    if known and (known.channel_id, known.user_id) != (channel_id, user):
+    if known and (known.channel_id != channel_id or (known.user_id != user and not known.is_group)):
         known = None
     if known is None and channel_id == TEAMS and body.get("fresh") is not True:
-        # The bot may have made it, to write first.
+        # The bot may have made it, to write first, and by the person's object id.
+        member = channel.store.person(DEFAULT_TENANT, user, aad_object_id(user))
+        user = member.id if member else user
         known = channel.store.conversation_with(TEAMS, DEFAULT_TENANT, user)
     conversation_id = known.id if known else new_conversation_id()
     access = Access(conversation_id, user, text_field(body, "name"), channel_id)

@@ -11,8 +11,10 @@ from aiohttp import web
 from local.channel.account import Addressee
 from local.channel.connector import keep, paged, reach
 from local.channel.context import CHANNEL, Channel
-from local.channel.errors import ChannelError, bad_argument, missing_property, too_large
-from local.channel.identity import DEFAULT_TENANT, aad_object_id
+from local.channel.errors import ChannelError, activity_not_found, bad_argument, missing_property, too_large
+from local.channel.groups import kind_of, open_group, person
+from local.channel.identity import DEFAULT_TENANT
+from local.channel.people import aad_object_id
 from local.channel.properties import checked
 from local.channel.store import (
     DIRECT_LINE,
@@ -33,18 +35,26 @@ MEMBERS_PAGE_MAX = 500
 
 
 async def create_conversation(request: web.Request) -> web.Response:
-    """A conversation with a user by id. A Teams user has one conversation with a bot: it is found, not made twice."""
+    """A conversation with a user by id, or a group.
+
+    A Teams user has one conversation with a bot: it is found, not made twice. A group is new each time.
+    """
     channel = request.app[CHANNEL]
     body = await read_object(request, "The conversation parameters")
-    addressee = _addressee(request, body)
-    if not addressee.user:
-        raise missing_property("Name the user as the first of 'members', with an 'id'.")
-    member = Member(addressee.user, text_field(_first_member(body), "name"), "user")
-    conversation = _found_or_made(channel, addressee.channel_id, addressee.tenant, member)
+    kind, first = kind_of(body), body.get("activity")
+    if first:
+        checked(first)
+    channel_id, tenant = _place(request, body)
+    bot = channel.identity.bot(channel_id)
+    if kind:
+        conversation = open_group(channel, channel_id, tenant, kind, body)
+    else:
+        conversation = _found_or_made(channel, channel_id, tenant, _member(channel, channel_id, tenant, body), bot)
+    # The bot made it: it need not be told who is in it.
+    channel.store.announced(conversation.id, channel.store.members(conversation.id))
     answer = {"id": conversation.id, "serviceUrl": channel.identity.service_url_of(conversation)}
-    first = body.get("activity")
-    if isinstance(first, dict) and first:
-        answer["activityId"] = keep(request, conversation, checked(first))
+    if first:
+        answer["activityId"] = keep(request, conversation, first)
     return json_answer(answer, 201)
 
 
@@ -62,13 +72,33 @@ def _first_member(body: dict[str, Any]) -> Any:
 
 
 def _addressee(request: web.Request, body: dict[str, Any]) -> Addressee:
+    channel_id, tenant = _place(request, body)
+    if channel_id == DIRECT_LINE:
+        return Addressee(DIRECT_LINE, "", text_field(_first_member(body), "id"))
+    known = person(request.app[CHANNEL], tenant, _first_member(body)) if body.get("isGroup") is not True else None
+    return Addressee(TEAMS, tenant, known.id if known else "")
+
+
+def _place(request: web.Request, body: dict[str, Any]) -> tuple[str, str]:
+    """Channel id and tenant: what names a tenant is Teams, and so is what was sent to its serviceUrl."""
     tenant = text_field(body, "tenantId") or text_field(field(field(body, "channelData"), "tenant"), "id")
     teams = bool(tenant) or request.path.startswith("/teams/")
-    user = text_field(_first_member(body), "id")
-    return Addressee(TEAMS, tenant or DEFAULT_TENANT, user) if teams else Addressee(DIRECT_LINE, "", user)
+    return (TEAMS, tenant or DEFAULT_TENANT) if teams else (DIRECT_LINE, "")
 
 
-def _found_or_made(channel: Channel, channel_id: str, tenant: str, member: Member) -> Conversation:
+def _member(channel: Channel, channel_id: str, tenant: str, body: dict[str, Any]) -> Member:
+    given = _first_member(body)
+    if channel_id == TEAMS and len(body.get("members") or ()) > 1:
+        raise bad_argument("A conversation of several 'members' is a group: say so with 'isGroup'.")
+    user = text_field(given, "id")
+    named = Member(user, text_field(given, "name"), "user") if user else None
+    member = person(channel, tenant, given) if channel_id == TEAMS else named
+    if member is None:
+        raise missing_property("Name the user as the first of 'members', with an 'id'.")
+    return member
+
+
+def _found_or_made(channel: Channel, channel_id: str, tenant: str, member: Member, bot: Member) -> Conversation:
     if channel_id == TEAMS:
         known = channel.store.conversation_with(TEAMS, tenant, member.id)
         if known:
@@ -76,10 +106,7 @@ def _found_or_made(channel: Channel, channel_id: str, tenant: str, member: Membe
     made = new_conversation(
         new_conversation_id(), channel_id, user_id=member.id, user_name=member.name, tenant_id=tenant
     )
-    bot = channel.identity.bot(channel_id)
-    channel.store.start(made, bot)
-    # The bot made it: it need not be told who is in it.
-    channel.store.announced(made.id, [bot, member])
+    channel.store.start(made, bot, member)
     return made
 
 
@@ -97,6 +124,15 @@ async def list_conversations(request: web.Request) -> web.Response:
 
 async def get_members(request: web.Request) -> web.Response:
     channel, conversation = reach(request)
+    return json_answer(_roster(channel, conversation))
+
+
+async def get_activity_members(request: web.Request) -> web.Response:
+    """Who took part: everybody in the conversation, as everybody sees everything."""
+    channel, conversation = reach(request)
+    activity = request.match_info["activity"]
+    if not channel.store.gave(conversation.id, activity) and activity not in channel.turns.told:
+        raise activity_not_found(activity)
     return json_answer(_roster(channel, conversation))
 
 
@@ -140,7 +176,7 @@ def _teams_member(conversation: Conversation, member: Member) -> dict[str, Any]:
     """Teams tells no bot in its roster, and more of a person."""
     name = member.name or member.id
     address = f"{''.join(filter(str.isalnum, name)).lower() or 'user'}@contoso.example"
-    object_id = aad_object_id(member.id)
+    object_id = member.object_id or aad_object_id(member.id)
     return {
         "id": member.id,
         "name": name,
@@ -182,7 +218,7 @@ async def attachment_info(request: web.Request) -> web.Response:
 
 
 async def attachment_view(request: web.Request) -> web.Response:
-    """The bytes; open to clients as well, since bots send these URLs to them."""
+    """The bytes. Clients reach them by the public URL that takes this one's place in what the bot sends."""
     file = _attachment(request)
     views = {"original": file.data, "thumbnail": file.thumbnail}
     data = views.get(request.match_info["view"])
@@ -209,8 +245,8 @@ def routes(prefix: str) -> list[web.RouteDef]:
         web.get(f"{one}/pagedmembers", supervised("members", get_paged_members)),
         web.get(one + "/members/{member}", supervised("members", get_member)),
         web.delete(one + "/members/{member}", supervised("members", delete_member)),
-        web.get(one + "/activities/{activity}/members", supervised("members", get_members)),
+        web.get(one + "/activities/{activity}/members", supervised("members", get_activity_members)),
         web.post(f"{one}/attachments", supervised("attachments", upload_attachment)),
-        web.get(prefix + "/v3/attachments/{attachment}", attachment_info),
-        web.get(prefix + "/v3/attachments/{attachment}/views/{view}", attachment_view),
+        web.get(prefix + "/v3/attachments/{attachment}", supervised("attachments", attachment_info)),
+        web.get(prefix + "/v3/attachments/{attachment}/views/{view}", supervised("attachments", attachment_view)),
     ]

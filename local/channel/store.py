@@ -5,24 +5,30 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
 
 from local.channel.account import kept
 from local.channel.database import Database
+from local.channel.people import aad_object_id
 from local.channel.wire import now
 
 DIRECT_LINE = "directline"
 TEAMS = "msteams"
+GROUP_CHAT = "groupChat"
+CHANNEL_THREAD = "channel"
 LETTERS = string.ascii_letters + string.digits
 Activity = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """`user_id` is empty while nobody is known to take part; `last_position` is the newest watermark."""
+    """`user_id` is empty while nobody is known to take part and in groups; `last_position` is the newest watermark.
+
+    `kind` is the conversationType of a group, empty for all others.
+    """
 
     id: str
     channel_id: str
@@ -32,13 +38,22 @@ class Conversation:
     tenant_id: str
     last_position: int
     created_at: str
+    kind: str = ""
+    topic: str = ""
+
+    @property
+    def is_group(self) -> bool:
+        return bool(self.kind)
 
 
 @dataclass(frozen=True)
 class Member:
+    """`object_id` is a person's in their tenant; empty for the bot, or to be derived from the id."""
+
     id: str
     name: str
     role: str
+    object_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,9 @@ class Attachment:
     type: str
     data: bytes
     thumbnail: bytes | None
+
+
+COLUMNS = tuple(column.name for column in fields(Conversation))
 
 
 class Store:
@@ -75,46 +93,59 @@ class Store:
         ).fetchone()
         return _conversation(row) if row else None
 
-    def start(self, conversation: Conversation, bot: Member) -> None:
-        """Keep a new conversation with its bot and, if known, its user as members not yet announced to the bot."""
+    def person(self, tenant_id: str, user_id: str, object_id: str) -> Member | None:
+        """A person whom any Teams conversation of the tenant knows by the one id or by the other."""
+        row = self.connection.execute(
+            "SELECT m.id, m.name, m.role, m.object_id FROM members m JOIN conversations c ON c.id = m.conversation"
+            " WHERE c.channel_id = ? AND c.tenant_id = ? AND m.role = 'user'"
+            " AND (m.id = ? OR (? != '' AND m.object_id = ?)) ORDER BY m.id = ? DESC, c.rowid LIMIT 1",
+            (TEAMS, tenant_id, user_id, object_id, object_id, user_id),
+        ).fetchone()
+        return _member(row) if row else None
+
+    def start(self, conversation: Conversation, *members: Member) -> None:
+        """Keep a new conversation with its members, not yet announced to the bot."""
         row = (
             conversation.id, conversation.channel_id, conversation.user_id, conversation.user_name, conversation.locale,
-            conversation.tenant_id, conversation.created_at,
+            conversation.tenant_id, conversation.created_at, conversation.kind, conversation.topic,
         )  # fmt: skip
         with self.database.transaction() as connection:
             connection.execute(
-                "INSERT INTO conversations (id, channel_id, user_id, user_name, locale, tenant_id, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO conversations"
+                " (id, channel_id, user_id, user_name, locale, tenant_id, created_at, kind, topic)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
-            _add_member(connection, conversation.id, bot)
-            if conversation.user_id:
-                _add_member(connection, conversation.id, Member(conversation.user_id, conversation.user_name, "user"))
+            for member in members:
+                _add_member(connection, conversation.id, member)
 
-    def join(self, conversation_id: str, member: Member) -> None:
-        """Add a user unless they are there; the first one becomes the conversation's user."""
-        known = "SELECT 1 FROM members WHERE conversation = ? AND id = ?"
-        if self.connection.execute(known, (conversation_id, member.id)).fetchone():
-            return
+    def join(self, conversation_id: str, member: Member) -> Member:
+        """The user as the conversation knows them, added if they are new; the first becomes a personal one's user."""
+        known = "SELECT id, name, role, object_id FROM members WHERE conversation = ? AND id = ?"
+        row = self.connection.execute(known, (conversation_id, member.id)).fetchone()
+        if row:
+            return Member(member.id, member.name or row["name"], member.role, row["object_id"])
         with self.database.transaction() as connection:
             _add_member(connection, conversation_id, member)
             connection.execute(
-                "UPDATE conversations SET user_id = ?, user_name = ? WHERE id = ? AND user_id = ''",
+                "UPDATE conversations SET user_id = ?, user_name = ? WHERE id = ? AND user_id = '' AND kind = ''",
                 (member.id, member.name, conversation_id),
             )
+        return member
 
     def members(self, conversation_id: str) -> list[Member]:
         rows = self.connection.execute(
-            "SELECT id, name, role FROM members WHERE conversation = ? ORDER BY role, id", (conversation_id,)
+            "SELECT id, name, role, object_id FROM members WHERE conversation = ? ORDER BY role, id",
+            (conversation_id,),
         )
-        return [Member(row["id"], row["name"], row["role"]) for row in rows]
+        return [_member(row) for row in rows]
 
     def unannounced(self, conversation_id: str) -> list[Member]:
         rows = self.connection.execute(
-            "SELECT id, name, role FROM members WHERE conversation = ? AND announced = 0 ORDER BY role, id",
+            "SELECT id, name, role, object_id FROM members WHERE conversation = ? AND announced = 0 ORDER BY role, id",
             (conversation_id,),
         )
-        return [Member(row["id"], row["name"], row["role"]) for row in rows]
+        return [_member(row) for row in rows]
 
     def announced(self, conversation_id: str, members: list[Member]) -> None:
         with self.database.transaction() as connection:
@@ -195,6 +226,20 @@ class Store:
         ).fetchone()
         return (row["sender"], msgspec.json.decode(row["body"])) if row else None
 
+    def gave(self, conversation_id: str, activity_id: str) -> bool:
+        """Whether it is the id of an activity here that was not taken back, also of one whose turn is not over."""
+        found = self.activity(conversation_id, activity_id)
+        if found:
+            return found[1].get("type") != "messageDelete"
+        row = self.connection.execute(
+            "SELECT last_number FROM conversations WHERE id = ?", (conversation_id,)
+        ).fetchone()
+        number = activity_id.rpartition("|")[2]
+        is_number = number.isascii() and number.isdigit() and len(number) < 19
+        if not row or not is_number or not 0 < int(number) <= row["last_number"]:
+            return False
+        return activity_id == _activity_id(conversation_id, int(number))
+
     # Files
 
     def add_attachment(self, conversation_id: str, attachment: Attachment) -> None:
@@ -229,15 +274,25 @@ def new_conversation(
     return Conversation(conversation_id, channel_id, user_id, user_name, locale, tenant_id, 0, now())
 
 
+def new_group(kind: str, tenant_id: str, topic: str, locale: str) -> Conversation:
+    """A group of Teams with an id of the form that theirs have, which has to be percent-encoded in a path."""
+    domain = "thread.tacv2" if kind == CHANNEL_THREAD else "thread.v2"
+    return Conversation(f"19:{new_id().lower()}@{domain}", TEAMS, "", "", locale, tenant_id, 0, now(), kind, topic)
+
+
 def _conversation(row: sqlite3.Row) -> Conversation:
-    names = ("id", "channel_id", "user_id", "user_name", "locale", "tenant_id", "last_position", "created_at")
-    return Conversation(*(row[name] for name in names))
+    return Conversation(**{name: row[name] for name in COLUMNS})
+
+
+def _member(row: sqlite3.Row) -> Member:
+    return Member(row["id"], row["name"], row["role"], row["object_id"])
 
 
 def _add_member(connection: sqlite3.Connection, conversation_id: str, member: Member) -> None:
+    object_id = (member.object_id or aad_object_id(member.id)) if member.role == "user" else ""
     connection.execute(
-        "INSERT OR IGNORE INTO members (conversation, id, name, role) VALUES (?, ?, ?, ?)",
-        (conversation_id, member.id, member.name, member.role),
+        "INSERT OR IGNORE INTO members (conversation, id, name, role, object_id) VALUES (?, ?, ?, ?, ?)",
+        (conversation_id, member.id, member.name, member.role, object_id),
     )
 
 

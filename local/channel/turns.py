@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 
 from local.channel.account import DROPPED, Account
 from local.channel.bot_client import TURN_SECONDS, BotClient
 from local.channel.errors import BotUnreachableError, ChannelError
 from local.channel.faults import Faults
 from local.channel.identity import Identity
+from local.channel.mentions import reaches_bot, with_mention
 from local.channel.replies import Replies
 from local.channel.store import Activity, Conversation, Member, Store
 from local.channel.transcript import Transcript, passing_id
@@ -36,6 +38,8 @@ class Turns:
         self.transcript = transcript
         self.bot = bot
         self.identity = identity
+        # Ids that no log keeps, and that the bot may ask about nevertheless.
+        self.told: deque[str] = deque(maxlen=1000)
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -53,11 +57,16 @@ class Turns:
     async def user_activity(self, conversation: Conversation, activity: Activity, sender: Member) -> str:
         """Take a user's activity to the bot, then show it; returns its id. Raises 502 or 504 when the bot fails."""
         deadline = asyncio.get_running_loop().time() + TURN_SECONDS
-        self.store.join(conversation.id, sender)
+        sender = self.store.join(conversation.id, sender)
         conversation = self.store.conversation(conversation.id) or conversation
+        bot = self.identity.bot(conversation.channel_id)
+        activity = with_mention(conversation, activity, bot)
         activity_id = self.store.next_activity_id(conversation.id)
         shown = {**activity, **self.identity.shown(conversation, sender, activity), "id": activity_id}
         await self._announce(conversation, deadline)
+        if not reaches_bot(conversation, activity, bot):
+            self.transcript.echo(conversation, shown)
+            return activity_id
         with self.transcript.turn(conversation.id):
             told = {**shown, **self.identity.addressed(conversation, activity)}
             replies = await self._post(conversation, told, deadline)
@@ -87,6 +96,7 @@ class Turns:
             if members:
                 for update in self.identity.arrivals(conversation, members):
                     update["id"] = passing_id()
+                    self.told.append(update["id"])
                     await self._tell(conversation, update, deadline)
                 self.store.announced(conversation.id, members)
         if not self.store.unannounced(conversation.id):

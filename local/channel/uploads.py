@@ -30,6 +30,7 @@ from local.channel.wire import (
 
 ACTIVITY_TYPE = "application/vnd.microsoft.activity"
 UNKNOWN_TYPE = "application/octet-stream"
+CONNECTOR_URL = re.compile(r"(?:/teams)?/+v3/attachments/(?P<id>[^/]+)/views/original")
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
 
 
@@ -121,6 +122,14 @@ def attached(channel: Channel, given: Any, files: list[Attachment]) -> list[dict
 
 def content_url(channel: Channel, file: Attachment) -> str:
     return f"{channel.options.public_url}/attachments/{file.id}/{quote(file.name, safe='')}"
+
+
+def published(channel: Channel, attachment: dict[str, Any]) -> dict[str, Any]:
+    """An attachment of the bot whose URL is the connector's, which wants a token, with one that clients can open."""
+    url = text_field(attachment, "contentUrl")
+    found = CONNECTOR_URL.fullmatch(url.removeprefix(channel.options.public_url))
+    file = channel.store.attachment(found["id"]) if found else None
+    return {**attachment, "contentUrl": content_url(channel, file)} if file else attachment
 
 
 def new_attachment(name: str, kind: str, data: bytes, thumbnail: bytes | None = None) -> Attachment:

@@ -1,10 +1,11 @@
-import { keepConversation, pair, remember, remembered } from '/page/memory.js';
+import { followLink, keepConversation, pair, remember, remembered } from '/page/memory.js';
 import { showOutbox } from '/page/outbox.js';
 import { styleOptions } from '/page/theme.js';
 import { followWire } from '/page/wire.js';
 
 const byId = id => document.getElementById(id);
 const settings = JSON.parse(byId('settings').textContent);
+followLink(settings);
 const kept = remembered();
 const user = kept.user || settings.user;
 const channelId = settings.channels.includes(kept.channelId) ? kept.channelId : settings.channels[0];

@@ -28,3 +28,15 @@ export function keepConversation(user, channelId, conversationId) {
     conversations: { ...conversations, [pair(user, channelId)]: conversationId }
   });
 }
+
+/** A link to /?conversation=ID&channel=msteams&user=NAME opens that conversation, from then on as any other. */
+export function followLink(settings) {
+  const asked = new URLSearchParams(location.search);
+  const conversation = asked.get('conversation');
+  if (!conversation) return;
+  const user = asked.get('user') || remembered().user || settings.user;
+  const channelId = asked.get('channel') || settings.channels[0];
+  remember({ fresh: false });
+  keepConversation(user, channelId, conversation);
+  history.replaceState(null, '', location.pathname);
+}

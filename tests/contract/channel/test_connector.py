@@ -77,6 +77,63 @@ async def test_an_unknown_conversation_is_404(bot, question):
     assert (status, body["error"]["code"]) == (404, "ConversationNotFound")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/activities"),
+        ("POST", "/activities/x"),
+        ("PUT", "/activities/x"),
+        ("DELETE", "/activities/x"),
+        ("POST", "/activities/history"),
+        ("GET", "/activities/x/members"),
+        ("GET", "/members"),
+        ("GET", "/members/x"),
+        ("DELETE", "/members/x"),
+        ("GET", "/pagedmembers"),
+        ("POST", "/attachments"),
+    ],
+)
+async def test_every_call_on_an_unknown_conversation_is_404(channel, bot, method, path):
+    for prefix in ("", "/teams"):
+        nowhere = {"serviceUrl": channel.url + prefix, "conversation": {"id": "19:no@thread.v2"}}
+        body = {"type": "message", "activities": []} if method in ("POST", "PUT") else None
+        status, answer = await bot.call(method, nowhere, path, body)
+        assert (status, answer["error"]["code"]) == (404, "ConversationNotFound")
+        assert "19:no@thread.v2" in answer["error"]["message"]
+
+
+async def test_members_of_an_activity_that_is_none_are_404(channel, bot, question, teams):
+    for asked in (question, teams):
+        own = asked["id"].replace("|", "%7C")
+        for unknown in (
+            "nope",
+            f"{asked['conversation']['id']}%7C0000099",
+            f"{asked['conversation']['id']}%7C0",
+            f"x{own}",
+        ):
+            status, body = await bot.call("GET", asked, f"/activities/{unknown}/members")
+            assert (status, body["error"]["code"]) == (404, "ActivityNotFound")
+        assert (await bot.call("GET", asked, f"/activities/{own}/members"))[0] == 200
+    update = bot.of_type("conversationUpdate")[0]
+    assert (await bot.call("GET", update, f"/activities/{update['id']}/members"))[0] == 200
+    _, sent = await bot.say(teams, "oops")
+    assert (await bot.call("GET", teams, f"/activities/{sent['id']}/members"))[0] == 200
+    await bot.call("DELETE", teams, f"/activities/{sent['id']}")
+    assert (await bot.call("GET", teams, f"/activities/{sent['id']}/members"))[0] == 404
+
+
+async def test_members_are_told_while_the_turn_is_not_over(channel, bot):
+    told = []
+
+    async def ask(activity):
+        told.append((await bot.call("GET", activity, f"/activities/{activity['id'].replace('|', '%7C')}/members"))[0])
+
+    bot.on_message = ask
+    conversation, token, _ = await channel.open()
+    assert (await channel.say(conversation, token, "hi")).status == 200
+    assert told == [200]
+
+
 async def test_history_is_kept_in_order(channel, bot, question):
     activities = [{"type": "message", "text": f"old {number}"} for number in range(3)]
     status, body = await bot.call("POST", question, "/activities/history", {"activities": activities})
