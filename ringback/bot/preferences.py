@@ -1,4 +1,4 @@
-"""What a person says about being written to: stop, start, quiet hours, and the card with all of it.
+"""What a person says about being written to: stop, start, quiet hours, the card with all of it, and being forgotten.
 
 What was said is told to the person's entity, which does it a moment later; so each answer says what will be, not what
 the entity had when it was read.
@@ -7,6 +7,7 @@ the entity had when it was read.
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from ringback.bot import preferences_card as card
 from ringback.bot.inbound import Inbound
 from ringback.bot.messages import Message, message, say
 from ringback.delivery.consent import EVERY, OPERATIONS, SLUG
+from ringback.delivery.erasure import erase_user
 from ringback.delivery.people import UserEntities
 from ringback.delivery.person import Given, UserState, Word, load, perform
 from ringback.delivery.preferences import Wish
@@ -30,6 +32,10 @@ from ringback.tables.service import Tables
 COMMAND = re.compile(
     r"/?(stop|unsubscribe|start|subscribe|quiet|settings|preferences)(?:[:,\s]+(.*?))?[\s.!]*",
     re.IGNORECASE | re.DOTALL,
+)
+ERASE = re.compile(
+    r"/?(?:please\s+)?(?:erase|delete|forget)[\s-]+(?:all[\s-]+(?:of[\s-]+)?)?(?:my[\s-]+data|me)([\s-]+now)?[\s.!]*",
+    re.IGNORECASE,
 )
 ALL_WORDS = {"all", "everything", "messages", "notifications", "*"}
 NO_CATEGORIES = {"it", "that", "this", "now", "please"}
@@ -48,6 +54,9 @@ class PreferencesDesk:
 
     async def said(self, inbound: Inbound, text: str) -> Message | None:
         """The answer to one of these commands; None for what is none of them and is the dialogue's to answer."""
+        erase = ERASE.fullmatch(text)
+        if erase is not None:
+            return await self._erase(inbound, sure=erase[1] is not None)
         found = COMMAND.fullmatch(text)
         if found is None:
             return None
@@ -129,6 +138,18 @@ class PreferencesDesk:
             return message(f"{error} {QUIET_FORM}")
         await self._tell(inbound, [("prefer", wish)])
         return message(card.quiet_line(state.preferences), actions=[say("Settings", "settings")])
+
+    async def _erase(self, inbound: Inbound, *, sure: bool) -> Message:
+        """Ask once; the answer to the second goes out with this turn, the last that this person gets."""
+        if not sure:
+            return message(
+                "Shall I erase all that I know of you? Your conversations, addresses and settings go, what waits for "
+                "you, what you were sent, and what you had me do; what runs is cancelled. This cannot be undone.",
+                actions=[say("Erase all of it", "erase my data now"), say("Keep it", "settings")],
+            )
+        now = datetime.now(timezone.utc)
+        await erase_user(self._tables, self._engine, self._entities, inbound.reference.user_key, now)
+        return message("You are forgotten: nothing will be sent to you. Write to me, and we begin anew.")
 
     async def _state(self, inbound: Inbound) -> UserState:
         return await self._entities.read(inbound.reference.user_key) or load(None)

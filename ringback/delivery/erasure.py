@@ -52,12 +52,13 @@ async def erase_user(tables: Tables, engine: DurableEngine, entities: UserEntiti
 async def continue_erasure(tables: Tables, engine: DurableEngine, errand: Errand, most: int = AT_A_TURN) -> bool:
     """One pass; True when it found nothing more to take away, and the errand is done."""
     person = await UserTable(tables).get(errand.user)
-    if person is not None and person.erased:
+    if not errand.begun and person is not None and person.erased:
         # Who has written since is somebody new: what is theirs now stays.
         await suppress_waiting(tables, engine, errand.user, reason=REASON)
         await AddressTable(tables).erase(errand.user)
         await ReferenceTable(tables).erase(errand.user)
         await AliasTable(tables).erase(errand.user)
+        errand = await ErrandTable(tables).begun(errand)
     counts = [
         await _erase_letters(tables, errand),
         await _erase_ledger(tables, engine, errand, most),

@@ -25,6 +25,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     at: datetime
     etag: str
+    # Its first part, which must not be done again once the person may have come back.
+    begun: bool = False
 
 
 class ErrandTable:
@@ -38,8 +40,19 @@ class ErrandTable:
         table = await self._tables.get(ERRANDS)
         with suppress(ResourceNotFoundError):
             at = max(at, _aware((await table.get_entity(kind, user))["At"]))
-        metadata = await table.upsert_entity({"PartitionKey": kind, "RowKey": user, "At": at})
+        metadata = await table.upsert_entity({"PartitionKey": kind, "RowKey": user, "At": at, "Begun": False})
         return Errand(kind=kind, user=user, at=at, etag=metadata["etag"])
+
+    async def begun(self, errand: Errand) -> Errand:
+        """Note that its first part is done, unless it was asked for again since."""
+        table = await self._tables.get(ERRANDS)
+        entity = {"PartitionKey": errand.kind, "RowKey": errand.user, "Begun": True}
+        condition = MatchConditions.IfNotModified
+        try:
+            metadata = await table.update_entity(entity, etag=errand.etag, match_condition=condition)
+        except ResourceModifiedError:
+            return errand
+        return msgspec.structs.replace(errand, begun=True, etag=metadata["etag"])
 
     async def done(self, errand: Errand) -> None:
         """Take it off the list, unless it was asked for again since."""
@@ -56,7 +69,8 @@ class ErrandTable:
         for kind in KINDS:
             async for entity in table.query_entities("PartitionKey eq @kind", parameters={"kind": kind}):
                 etag = str(entity.metadata["etag"])
-                yield Errand(kind=kind, user=entity["RowKey"], at=_aware(entity["At"]), etag=etag)
+                at, begun = _aware(entity["At"]), bool(entity.get("Begun"))
+                yield Errand(kind=kind, user=entity["RowKey"], at=at, etag=etag, begun=begun)
 
 
 def _aware(value: Any) -> datetime:

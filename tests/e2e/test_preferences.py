@@ -200,6 +200,23 @@ def test_the_erased_hear_nothing_until_they_write_again(stack: Stack, known: Cha
     assert told(known, "to nobody") == 0
 
 
+def test_somebody_asks_in_chat_to_be_forgotten(stack: Stack, known: Chat):
+    sent = notify(stack, known, text="a secret")
+    assert ended(stack, sent)["status"] == "delivered"
+    known.ask("erase my data", "cannot be undone")
+    known.ask("erase my data now", "You are forgotten")
+    with pytest.raises(HttpError) as caught:
+        stack.api("GET", user_path(known))
+    assert caught.value.status == 404
+    left = until(stack, sent, lambda view: view.get("erased") is True)
+    assert (left["status"], left["category"]) == ("delivered", "")
+    with pytest.raises(HttpError) as caught:
+        stack.api("PATCH", f"notifications/{sent}", {"text": "another"})
+    assert caught.value.status == 409
+    known.ask("hello", "Hello", "**1**")
+    assert ended(stack, notify(stack, known, text="welcome back"))["status"] == "delivered"
+
+
 def test_a_number_is_reached_once_there_is_consent(stack: Stack, known: Chat):
     number = f"+4915123{time.time_ns() % 1_000_000:06}"
     stack.api("PUT", user_path(known), {"phone": number})

@@ -18,9 +18,10 @@ from ringback.delivery.sending import dead_letter
 from ringback.errors import ConflictError
 from ringback.tables.errands import ErrandTable
 from ringback.tables.operations import OperationRow, OperationTable
+from ringback.tables.references import ReferenceTable
 from ringback.tables.service import DEAD_LETTERS, ERRANDS, LEDGER, OPERATIONS
 from ringback.tables.users import UserRow, UserTable
-from tests.unit.app.people import Entities
+from tests.unit.app.people import Entities, reference
 
 NONE = timedelta(0)
 USER = "a" * 32
@@ -173,6 +174,16 @@ async def test_who_has_come_back_keeps_what_came_since(tables, engine, entities,
     assert (await deliveries.ledger.get(USER, "notify-old")).content is None
     assert (await deliveries.find("new")).content == fresh.content
     assert (await deliveries.find("new")).state == "pending"
+
+
+async def test_a_later_pass_leaves_alone_who_came_back_unnoticed(tables, engine, entities, deliveries):
+    """Another process may hear somebody again without noticing, for a minute, that they had been erased."""
+    await deliveries.ledger.close(notification("old"), "suppressed", "opted-out", now())
+    await erase_user(tables, engine, entities, USER, now())
+    back = reference("c9", owner=USER)
+    await ReferenceTable(tables).put(back)
+    await finish(tables, engine)
+    assert [found.key for found in await ReferenceTable(tables).of(USER)] == [back.key]
 
 
 async def test_operations_are_cancelled_emptied_and_stay_known(tables, engine, entities, deliveries):

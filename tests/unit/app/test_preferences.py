@@ -18,6 +18,7 @@ from ringback.delivery.ledger_row import new_row
 from ringback.delivery.notification import Notification
 from ringback.delivery.person import Given, Heard, Registration, Word, perform
 from ringback.settings import read_settings
+from ringback.tables.users import UserTable
 from tests.unit.app.conftest import inbound
 from tests.unit.app.people import NOW, Entities, plain, question
 
@@ -299,6 +300,16 @@ async def test_a_second_span_outlives_the_card(dialogue, state):
     await say(dialogue, "quiet 12-13 and 22-7 UTC")
     await submit(dialogue, **{FROM: "11:00"})
     assert [str(span) for span in state().preferences.quiet] == ["11:00-13:00", "22:00-07:00"]
+
+
+@pytest.mark.parametrize("text", ["erase my data", "Please delete all my data!", "forget me.", "erase-my-data"])
+async def test_being_forgotten_is_asked_for_once_more(dialogue, tables, entities, text):
+    user = inbound("").reference.user_key
+    assert "cannot be undone" in await say(dialogue, text)
+    assert entities.states[user].erased_at is None
+    assert "forgotten" in await say(dialogue, "erase my data now")
+    assert entities.states[user].erased_at is not None
+    assert (await UserTable(tables).get(user)).erased
 
 
 def test_entities_of_the_tests_do_what_they_are_told():
