@@ -5,17 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from local.channel.database import Database
-from local.channel.errors import bad_argument
-
-MOST_LISTED = 1000
 # Sends of the same key in their order. One begins a message when it is the first, or when the one before it was
 # accepted and no deliveryId says that it is the same all the same; else it is a retry of the one before.
 SENDS = """
 WITH sends AS (
-    SELECT account.*, (SELECT COUNT(*) FROM copies WHERE send = seq) AS copies,
-        (SELECT GROUP_CONCAT(activity, ' ') FROM copies WHERE send = seq) AS activities
-    FROM account WHERE :conversation IN ('', conversation)
+    SELECT *, (SELECT COUNT(*) FROM copies WHERE send = seq) AS copies FROM account {where}
 )
 """
 MESSAGES = f"""
@@ -30,7 +24,7 @@ MESSAGES = f"""
     SELECT message AS seq, MIN(asked_at) AS asked_at, MAX(conversation) AS conversation, key, text,
         SUM(copies) AS copies, MAX(status BETWEEN 200 AND 299) AS accepted,
         MAX(CASE WHEN seq = message THEN before END) AS repeats,
-        GROUP_CONCAT(seq || ':' || status, ' ') AS tries, GROUP_CONCAT(activities, ' ') AS activities
+        GROUP_CONCAT(seq || ':' || status, ' ') AS tries
     FROM tries GROUP BY message
 )
 """  # noqa: S608  constants
@@ -52,63 +46,67 @@ OF_MESSAGES = {
     "undelivered": "copies = 0",
     "lost": "copies = 0 AND accepted",
 }
+NUMBERS = (*OF_SENDS, *OF_MESSAGES)
 # Where one entry of the list stands for several of the number.
 WEIGHTS = {"kept": "copies", "duplicated": "copies - 1"}
 
 
-def totals(database: Database, conversation: str = "") -> dict[str, Any]:
-    """Every number by its name, over all conversations or one, and `byStatus`, the sends by what they were answered."""
-    values = {"conversation": conversation}
-    counts: dict[str, Any] = {}
-    for common, table, numbers in ((SENDS, "sends", OF_SENDS), (MESSAGES, "messages", OF_MESSAGES)):
-        columns = ", ".join(
-            f"COALESCE(SUM(CASE WHEN {condition} THEN {WEIGHTS.get(name, '1')} END), 0) AS {name}"
-            for name, condition in numbers.items()
-        )
-        counts |= dict(database.connection.execute(f"{common} SELECT {columns} FROM {table}", values).fetchone())  # noqa: S608  constants
-    statuses = database.connection.execute(
-        f"{SENDS} SELECT status, COUNT(*) AS n FROM sends GROUP BY status ORDER BY status",  # noqa: S608  constants
-        values,
-    )
-    counts["byStatus"] = {str(each["status"]): each["n"] for each in statuses}
-    return counts
+class AccountView:
+    """The account as it stands, by a connection of its own, so that a long one is read beside the channel's work."""
 
+    def __init__(self, connection: sqlite3.Connection, conversation: str = "") -> None:
+        self._connection = connection
+        self._values: dict[str, Any] = {"conversation": conversation}
+        where = "WHERE conversation = :conversation" if conversation else ""
+        self._sends = SENDS.format(where=where)
+        self._messages = MESSAGES.format(where=where)
 
-def entries(
-    database: Database, name: str, conversation: str = "", *, after: int = 0, limit: int = 100
-) -> list[dict[str, Any]]:
-    """What one number counts, oldest first, from behind the entry `after`; raises 400 for an unknown name."""
-    values = {"conversation": conversation, "after": after, "limit": limit}
-    if name in OF_SENDS:
-        query, shown = f"{SENDS} SELECT * FROM sends WHERE {OF_SENDS[name]}", _send  # noqa: S608  constants
-    elif name in OF_MESSAGES:
-        query, shown = f"{MESSAGES} SELECT * FROM messages WHERE {OF_MESSAGES[name]}", _message  # noqa: S608  constants
-    else:
-        raise bad_argument(f"'list' must be one of: {', '.join((*OF_SENDS, *OF_MESSAGES))}.")
-    rows = database.connection.execute(f"{query} AND seq > :after ORDER BY seq LIMIT :limit", values)
-    return [shown(row) for row in rows]
+    def totals(self) -> dict[str, Any]:
+        """Every number by its name, and `byStatus`, the sends by what they were answered."""
+        counts: dict[str, Any] = {}
+        for common, table, numbers in (
+            (self._sends, "sends", OF_SENDS),
+            (self._messages, "messages", OF_MESSAGES),
+        ):
+            columns = ", ".join(
+                f"COALESCE(SUM(CASE WHEN {condition} THEN {WEIGHTS.get(name, '1')} END), 0) AS {name}"
+                for name, condition in numbers.items()
+            )
+            counts |= dict(self._rows(f"{common} SELECT {columns} FROM {table}")[0])  # noqa: S608  constants
+        by_status = "SELECT status, COUNT(*) AS n FROM sends GROUP BY status ORDER BY status"
+        statuses = self._rows(f"{self._sends} {by_status}")
+        counts["byStatus"] = {str(each["status"]): each["n"] for each in statuses}
+        return counts
 
+    def entries(self, name: str, after: int, limit: int) -> list[dict[str, Any]]:
+        """What the number `name` counts, oldest first, from behind the entry `after`."""
+        page = "AND seq > :after ORDER BY seq LIMIT :limit"
+        if name in OF_SENDS:
+            query = f"{self._sends} SELECT * FROM sends WHERE {OF_SENDS[name]} {page}"  # noqa: S608  constants
+            return [self._send(row) for row in self._rows(query, after=after, limit=limit)]
+        query = f"{self._messages} SELECT * FROM messages WHERE {OF_MESSAGES[name]} {page}"  # noqa: S608  constants
+        return [self._message(row) for row in self._rows(query, after=after, limit=limit)]
 
-def _send(row: sqlite3.Row) -> dict[str, Any]:
-    return {**_common(row), "operation": row["operation"], "status": row["status"], "fault": row["fault"]}
+    def _rows(self, query: str, **values: Any) -> list[sqlite3.Row]:
+        return self._connection.execute(query, self._values | values).fetchall()
 
+    def _send(self, row: sqlite3.Row) -> dict[str, Any]:
+        entry = self._entry(row, [row["seq"]])
+        return {**entry, "operation": row["operation"], "status": row["status"], "fault": row["fault"]}
 
-def _message(row: sqlite3.Row) -> dict[str, Any]:
-    tries = sorted(tuple(map(int, each.split(":"))) for each in row["tries"].split(" "))
-    return {
-        **_common(row),
-        "sends": [send for send, _ in tries],
-        "statuses": [status for _, status in tries],
-        "repeats": row["repeats"],
-    }
+    def _message(self, row: sqlite3.Row) -> dict[str, Any]:
+        tries = sorted(tuple(map(int, each.split(":"))) for each in row["tries"].split(" "))
+        sends = [send for send, _ in tries]
+        statuses = [status for _, status in tries]
+        return {**self._entry(row, sends), "sends": sends, "statuses": statuses, "repeats": row["repeats"]}
 
-
-def _common(row: sqlite3.Row) -> dict[str, Any]:
-    return {
-        "seq": row["seq"],
-        "askedAt": row["asked_at"],
-        "conversation": row["conversation"],
-        "key": row["key"],
-        "text": row["text"],
-        "activities": sorted((row["activities"] or "").split()),
-    }
+    def _entry(self, row: sqlite3.Row, sends: list[int]) -> dict[str, Any]:
+        copies = [self._rows("SELECT activity FROM copies WHERE send = :send", send=send) for send in sends]
+        return {
+            "seq": row["seq"],
+            "askedAt": row["asked_at"],
+            "conversation": row["conversation"],
+            "key": row["key"],
+            "text": row["text"],
+            "activities": [copy["activity"] for each in copies for copy in each],
+        }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from local.channel.account_view import MOST_LISTED, entries, totals
+from local.channel.account_view import NUMBERS, AccountView
 from local.channel.errors import ChannelError, bad_argument
 from local.channel.faults import PRESETS
 from local.channel.page import guard
@@ -16,6 +18,7 @@ from local.channel.stream import drop
 from local.channel.wire import json_answer, read_object
 
 LISTED = 100
+MOST_LISTED = 1000
 
 
 async def list_faults(request: web.Request) -> web.Response:
@@ -51,14 +54,22 @@ async def set_limits(request: web.Request) -> web.Response:
 async def get_account(request: web.Request) -> web.Response:
     """The numbers, or with `?list=` what one of them counts; of one conversation with `?conversation=`."""
     database, query = guard(request).database, request.query
-    conversation, name = query.get("conversation", ""), query.get("list")
-    if name is None:
-        return json_answer(totals(database, conversation))
+    name = query.get("list")
     after, limit = _number(query, "after", 0), _number(query, "limit", LISTED)
     if not 1 <= limit <= MOST_LISTED:
         raise bad_argument(f"'limit' must be from 1 to {MOST_LISTED}.")
-    found = entries(database, name, conversation, after=after, limit=limit)
-    return json_answer({"list": name, "entries": found, "next": found[-1]["seq"] if len(found) == limit else None})
+    if name not in (None, *NUMBERS):
+        raise bad_argument(f"'list' must be one of: {', '.join(NUMBERS)}.")
+
+    def read() -> dict[str, Any]:
+        with database.beside() as connection:
+            view = AccountView(connection, query.get("conversation", ""))
+            if name is None:
+                return view.totals()
+            found = view.entries(name, after, limit)
+            return {"list": name, "entries": found, "next": found[-1]["seq"] if len(found) == limit else None}
+
+    return json_answer(await asyncio.to_thread(read))
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

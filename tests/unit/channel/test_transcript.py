@@ -3,7 +3,7 @@
 import pytest
 
 from local.channel.database import Database
-from local.channel.store import Member, Store, new_conversation
+from local.channel.store import Store
 from local.channel.transcript import Transcript
 
 
@@ -20,7 +20,10 @@ def transcript(database):
 
     Account(database)
     store = Store(database)
-    store.start(new_conversation("c", "msteams", user_id="u"), Member("bot", "Bot", "bot"))
+    database.connection.execute(
+        "INSERT INTO conversations (id, channel_id, user_id, user_name, locale, tenant_id, created_at)"
+        " VALUES ('c', 'msteams', 'u', '', '', '', '')"
+    )
     return Transcript(store)
 
 
