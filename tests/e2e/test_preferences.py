@@ -203,6 +203,7 @@ def test_the_erased_hear_nothing_until_they_write_again(stack: Stack, known: Cha
 def test_somebody_asks_in_chat_to_be_forgotten(stack: Stack, known: Chat):
     sent = notify(stack, known, text="a secret")
     assert ended(stack, sent)["status"] == "delivered"
+    stack.wait_ended(f"notify-{sent}")
     known.ask("erase my data", "cannot be undone")
     known.ask("erase my data now", "You are forgotten")
     with pytest.raises(HttpError) as caught:
@@ -210,6 +211,9 @@ def test_somebody_asks_in_chat_to_be_forgotten(stack: Stack, known: Chat):
     assert caught.value.status == 404
     left = until(stack, sent, lambda view: view.get("erased") is True)
     assert (left["status"], left["category"]) == ("delivered", "")
+    with pytest.raises(HttpError) as caught:
+        stack.status(f"notify-{sent}")
+    assert caught.value.status == 404
     with pytest.raises(HttpError) as caught:
         stack.api("PATCH", f"notifications/{sent}", {"text": "another"})
     assert caught.value.status == 409
