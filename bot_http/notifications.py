@@ -86,6 +86,8 @@ async def patch_notification(req: func.HttpRequest, client: Any) -> func.HttpRes
     content, field = request.content_of(decode(req.get_body(), Saying, '{"text" | "card" | "template" + "data"}'))
     await rendered(content, BOT, None, Templates(tables()))
     row = await _desk(client).settled(req.route_params["id"])
+    if not row.is_final:
+        await check_fitting(content, row.channels, row.user, row.conversation, tables())
     return answer(shown(await _changes(client).edit(row, content, field)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import msgspec
@@ -29,6 +30,8 @@ WORDS, ERROR = "application/vnd.microsoft.activity.message", "application/vnd.mi
 GONE = "This button is not for you, or its message is not there any more."
 RECALLED = "This message was taken back, so there is nothing to do."
 NOT_IMPLEMENTED = 501
+# What a table takes as a key: the person's client could have written anything.
+DELIVERY = re.compile(r"[\w.~:!-]{1,200}", re.ASCII)
 
 
 class ButtonDesk:
@@ -58,6 +61,8 @@ class ButtonDesk:
 
     async def _delivery(self, inbound: Inbound, identity: str) -> LedgerRow | None:
         """The row, if it is this person's, or of the group in which they pressed."""
+        if not DELIVERY.fullmatch(identity):
+            return None
         ledger, owner = Ledger(self._tables), inbound.reference.user_key
         row, person = await asyncio.gather(ledger.get(owner, identity), UserTable(self._tables).get(owner))
         if row is not None:

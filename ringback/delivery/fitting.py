@@ -48,14 +48,14 @@ async def _refusals(content: Content, channels: Collection[str] | None, tables: 
     if size > MAX_CARD_BYTES and (card := card_size(content)) > MAX_CARD_BYTES:
         message = f"The card has {card} bytes, and Teams, where this person is, takes {MAX_CARD_BYTES}: shorten it."
         found[TEAMS] = TooLargeError(message, field="card")
-    if _kind_is_open(SMS, channels) and not settings().messaging.sms_max_segments:
+    if _kind_is_open(SMS, channels):
         if TEMPLATE in content:
             try:
                 await rendered(content, SMS, None, Templates(tables))
             except TooLargeError as error:
                 found[SMS] = TooLargeError(str(error), field="data")
         # No character of the JSON becomes more than its bytes.
-        elif size > sms_text.LONGEST and (excess := sms_excess(content)):
+        elif size > sms_text.LONGEST and not _is_cut() and (excess := sms_excess(content)):
             message = f"The text is {excess} characters over the {sms_text.LONGEST} of a text message: shorten it."
             found[SMS] = TooLargeError(message, field="card" if card_size(content) else "text")
     return found
@@ -72,6 +72,11 @@ async def _ways(channels: Collection[str] | None, user: str, conversation: str |
     if _kind_is_open(BOT, channels):
         ways |= {reference.channel_id for reference in await ReferenceTable(tables).of(user)}
     return ways
+
+
+def _is_cut() -> bool:
+    """Whether a long text is shortened rather than refused; a template's wording never is."""
+    return settings().messaging.sms_max_segments > 0
 
 
 def _kind_is_open(kind: str, channels: Collection[str] | None) -> bool:

@@ -197,7 +197,8 @@ def _count(row: LedgerRow) -> None:
     if row.is_final and row.state != state:
         metrics.count("deliveries", row.state)
     if row.ambiguous > ambiguous:
-        metrics.count("ambiguous", row.channel or UNTRIED)
+        lost = (attempt.channel for attempt in reversed(row.attempts) if attempt.outcome == Outcome.AMBIGUOUS.value)
+        metrics.count("ambiguous", next(lost, UNTRIED))
 
 
 def interrupted(row: LedgerRow) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import azure.functions as func
 import msgspec
@@ -154,6 +156,13 @@ async def test_a_strangers_press_is_answered_politely_and_not_counted(world):
     assert answer["text"] == (await world.press("View", "notify-unknown"))["text"]
     assert "not for you" in answer["text"]
     assert await world.counted() == await world.counted("notify-unknown") == {}
+
+
+@pytest.mark.parametrize("identity", ["a/b", "a\\b", "a?b#c", "", "x" * 201, "é", "a'b", "a\nb", 7])
+async def test_a_made_up_delivery_is_nobodys(world, identity):
+    value = {"action": "view", "ringback": {"delivery": identity, "action": "view"}}
+    answer = await world.press("", value=value)
+    assert "not for you" in answer["text"] or identity == 7
 
 
 async def test_a_press_after_recall_or_cancel_is_not_counted(world):
@@ -349,3 +358,19 @@ async def test_a_press_that_others_keep_counting_beside_is_a_matter_of_asking_ag
     monkeypatch.undo()
     await world.press("View")
     assert await world.counted() == {"view": 1}
+
+
+async def test_the_action_of_the_docs_answers_its_button(world, monkeypatch):
+    page = Path(__file__).resolve().parents[3] / "docs" / "engagement.md"
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    saved = []
+
+    async def save_rating(user, stars, once):
+        saved.append((stars, once))
+
+    names = {"save_rating": save_rating, "__name__": "rate"}
+    exec(compile(code, str(page), "exec"), names)
+    monkeypatch.setattr(catalogue, "ACTIONS", (*catalogue.ACTIONS, names["RATE"]))
+    await world.deliver()
+    assert (await world.press("Rate"))["text"] == "5 stars, thank you!"
+    assert saved == [(5, "p1")]

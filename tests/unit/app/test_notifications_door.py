@@ -1,0 +1,77 @@
+"""What the door of notifications refuses before it takes anything in."""
+
+from __future__ import annotations
+
+import json
+
+import azure.functions as func
+import pytest
+
+import bot_http.notifications as door
+from ringback.channels import registry
+from ringback.channels.address import Address
+from ringback.delivery import fitting
+from ringback.tables.addresses import AddressTable
+from ringback.tables.aliases import AliasTable
+from ringback.tables.notifications import NotificationTable
+from ringback.tables.references import ReferenceTable
+from ringback.tables.users import UserTable
+from tests.unit.app.people import NOW, reference
+
+LARGE = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "x" * 29_000}]}
+SMALL = {**LARGE, "body": [{"type": "TextBlock", "text": "x"}]}
+
+
+@pytest.fixture
+async def call(tables, engine, config, monkeypatch):
+    """The doors of notifications, with somebody who is on Teams and has a phone."""
+    monkeypatch.setattr(door, "tables", lambda: tables)
+    monkeypatch.setattr(door, "settings", lambda: config)
+    monkeypatch.setattr(fitting, "settings", lambda: config)
+    monkeypatch.setattr(door, "DurableClientEngine", lambda _: engine)
+    monkeypatch.setattr(registry, "problem", lambda kind: "")
+    there = reference(channel_id="msteams", user_id="29:ann")
+    await AliasTable(tables).owner(there)
+    await ReferenceTable(tables).put(there)
+    await UserTable(tables).add(there.user_key, NOW)
+    await AddressTable(tables).put(there.user_key, Address(kind="sms", value="+491512345678"))
+    doors = {builder._function._name: builder._function.get_user_function() for builder in door.bp._function_builders}
+
+    async def called(method: str, identity: str | None = None, **body):
+        function = doors[f"{method}_notification"]
+        request = func.HttpRequest(
+            method.upper(), "http://x", body=json.dumps(body).encode(), route_params={"id": identity}
+        )
+        answer = await getattr(function, "client_function", function)(request, None)
+        return answer.status_code, json.loads(answer.get_body())
+
+    return called
+
+
+def ask(**fields):
+    return {"to": {"userId": "msteams:29:ann"}, "category": "orders", **fields}
+
+
+async def test_what_no_way_takes_is_refused_and_leaves_nothing_behind(call, tables):
+    for fields, field in (
+        ({"card": LARGE, "channels": ["bot"]}, "card"),
+        ({"text": "x" * 1531, "channels": ["sms"]}, "text"),
+        ({"text": "x", "link": "javascript:alert(1)"}, "link"),
+    ):
+        status, body = await call("post", **ask(id="n1", **fields))
+        assert (status, body["field"]) == (400 if field == "link" else 413, field)
+        assert body["detail"]
+    assert await NotificationTable(tables).get("notify-n1") is None
+
+
+async def test_what_one_way_takes_is_accepted(call):
+    assert (await call("post", **ask(text="x" * 1531)))[0] == 202
+    assert (await call("post", **ask(card=SMALL, channels=["bot"])))[0] == 202
+
+
+async def test_what_waits_cannot_be_edited_into_what_no_way_takes(call):
+    status, _ = await call("post", **ask(id="n1", card=SMALL, channels=["bot"]))
+    assert status == 202
+    status, body = await call("patch", "n1", card=LARGE)
+    assert (status, body["field"]) == (413, "card")
+    assert (await call("patch", "n1", text="small"))[0] == 200
