@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import Any
 
 import azure.functions as func
-from aiohttp import web
+from aiohttp import Payload, web
+from aiohttp.abc import AbstractStreamWriter
 from azure.functions.meta import Datum, get_binding_registry
 
 from local.host.failures import RunFailedError
@@ -18,6 +20,32 @@ from local.host.outputs import Outputs
 from local.host.routes import Route, compile_route
 
 LEVELS = {"anonymous": Level.ANONYMOUS, "function": Level.FUNCTION, "admin": Level.ADMIN}
+
+
+PIECE = 256 * 1024
+"""Bytes that are handed to the socket at a time."""
+
+
+class BodyTooLargeError(Exception):
+    """A request's body is over the limit."""
+
+
+class Pieces(Payload):
+    """The body of an answer, written piece by piece as the caller takes it: not copied as a whole."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body, content_type="application/octet-stream")
+        self._size = len(body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        text: str = self._value.decode(encoding, errors)
+        return text
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        rest = memoryview(self._value)
+        while rest:
+            await writer.write(rest[:PIECE])
+            rest = rest[PIECE:]
 
 
 class ReturnValueError(RunFailedError):
@@ -61,7 +89,11 @@ class HttpTriggers:
         accepted = (self._keys.of_function(function.name), self._keys.host) if door.level is Level.FUNCTION else ()
         if not self._keys.allows(request, door.level, *accepted):
             return empty(401)
-        datum = await _request_datum(request, values)
+        try:
+            body = await _body(request)
+        except BodyTooLargeError:
+            return empty(413)
+        datum = _request_datum(request, values, body)
         trigger = get_binding_registry().get("httpTrigger").decode(datum, trigger_metadata=None)
 
         async def answer(returned: Any, outs: dict[str, Any]) -> web.Response:
@@ -91,7 +123,22 @@ def _allows(door: Door, method: str) -> bool:
     return door.methods is None or method in door.methods
 
 
-async def _request_datum(request: web.Request, route_values: dict[str, str]) -> Datum:
+async def _body(request: web.Request) -> bytes:
+    """The body, of which there is never a second copy: a BytesIO hands out its own buffer. Raises BodyTooLargeError,
+    before anything is read if the request tells its length.
+    """
+    limit = request.client_max_size
+    if (request.content_length or 0) > limit:
+        raise BodyTooLargeError
+    collected = io.BytesIO()
+    async for piece in request.content.iter_any():
+        if collected.tell() + len(piece) > limit:
+            raise BodyTooLargeError
+        collected.write(piece)
+    return collected.getvalue()
+
+
+def _request_datum(request: web.Request, route_values: dict[str, str], body: bytes) -> Datum:
     query: dict[str, str] = {}
     for key in dict.fromkeys(request.query):
         query[key] = ",".join(request.query.getall(key))
@@ -105,7 +152,7 @@ async def _request_datum(request: web.Request, route_values: dict[str, str]) -> 
             "headers": _texts(headers),
             "query": _texts(query),
             "params": _texts(route_values),
-            "body": Datum(await request.read(), "bytes"),
+            "body": Datum(body, "bytes"),
         },
         "http",
     )
@@ -134,7 +181,8 @@ def _from_http_response(value: func.HttpResponse) -> web.Response:
     if not any(name.lower() == "content-type" for name, _ in headers):
         charset = f"; charset={value.charset}" if value.mimetype.startswith("text/") else ""
         headers.append(("Content-Type", value.mimetype + charset))
-    response = web.Response(status=value.status_code, body=value.get_body() or b"")
+    body = value.get_body() or b""
+    response = web.Response(status=value.status_code, body=Pieces(body) if len(body) > PIECE else body)
     response.headers.popall("Content-Type", None)
     for name, text in headers:
         response.headers.add(name, text)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from local.host import http_triggers
 from tests.contract.host.harness import APPS, Host
 
 
@@ -70,6 +74,43 @@ def test_a_body_over_the_limit_is_refused(doors: Host) -> None:
     answer = doors.call("POST", "/api/echo/big", b"x" * 105_000_000)
     assert answer.status == 413
     assert doors.call("GET", "/api/items/1").status == 200
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(doors: Host) -> None:
+    with socket.create_connection(("127.0.0.1", doors.port), timeout=30) as connection:
+        connection.sendall(b"POST /api/echo/big HTTP/1.1\r\nHost: h\r\nContent-Length: 104857601\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_body_that_does_not_tell_its_length_is_refused_once_it_is_over_the_limit() -> None:
+    async def pieces():
+        yield b"123"
+        yield b"45"
+
+    request = SimpleNamespace(client_max_size=5, content_length=None, content=SimpleNamespace(iter_any=pieces))
+    assert await http_triggers._body(request) == b"12345"
+    request.client_max_size = 4
+    with pytest.raises(http_triggers.BodyTooLargeError):
+        await http_triggers._body(request)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's memory is read from /proc")
+@pytest.mark.parametrize("way", ["in", "out"])
+def test_a_large_body_is_in_memory_once(hosts: list[Host], tmp_path: Path, way: str) -> None:
+    host = Host(APPS / "doors", tmp_path / "state").start()
+    hosts.append(host)
+    before = peak_megabytes(host)
+    if way == "in":
+        assert host.call("POST", "/api/echo/big", b"x" * 80_000_000).json["size"] == 80_000_000
+    else:
+        assert len(host.call("GET", "/api/large?size=80000000").body) == 80_000_000
+    assert peak_megabytes(host) - before < 130
+
+
+def peak_megabytes(host: Host) -> int:
+    assert host.process is not None
+    status = Path(f"/proc/{host.process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
 def test_cross_origin_requests(doors: Host) -> None:

@@ -108,6 +108,11 @@ async def cancels_itself(req: func.HttpRequest) -> str:
     raise asyncio.CancelledError
 
 
+@app.route(route="large", auth_level=func.AuthLevel.ANONYMOUS)
+def large(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(b"x" * int(req.params["size"]))
+
+
 @app.route(route="seen/{name}", auth_level=func.AuthLevel.ANONYMOUS)
 def seen(req: func.HttpRequest) -> str:
     return json.dumps(SEEN.get(req.route_params["name"]))
