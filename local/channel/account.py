@@ -39,15 +39,16 @@ Activity = dict[str, Any]
 
 
 class Addressee(NamedTuple):
-    """Who a call is for, as far as it is known: a Teams tenant, a user's id."""
+    """Who a call is for, as far as it is known; `group` is whatever tells a new group from others."""
 
     channel_id: str = ""
     tenant: str = ""
     user: str = ""
+    group: str = ""
 
     @property
     def person(self) -> str:
-        return "/".join(self) if self.user else ""
+        return "/".join(self) if self.user or self.group else ""
 
 
 class Account:
@@ -99,7 +100,8 @@ def kept(connection: sqlite3.Connection, send: int, conversation: str, activity:
 
 def passes(activity: Activity) -> bool:
     """Whether no log ever keeps it: typing and what is between channel and bot."""
-    return activity.get("type") == "typing" or activity.get("type") in NEVER_SHOWN
+    kind = text_field(activity, "type")
+    return kind == "typing" or kind in NEVER_SHOWN
 
 
 def identity(activity: Activity | None) -> tuple[str, bool]:

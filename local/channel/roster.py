@@ -12,7 +12,7 @@ from local.channel.account import Addressee
 from local.channel.connector import keep, paged, reach
 from local.channel.context import CHANNEL, Channel
 from local.channel.errors import ChannelError, activity_not_found, bad_argument, missing_property, too_large
-from local.channel.groups import kind_of, open_group, person
+from local.channel.groups import KINDS, kind_of, open_group, person
 from local.channel.identity import DEFAULT_TENANT
 from local.channel.people import aad_object_id
 from local.channel.properties import checked
@@ -67,15 +67,21 @@ def first_send(request: web.Request, body: dict[str, Any] | None) -> Cargo:
 
 
 def _first_member(body: dict[str, Any]) -> Any:
-    members = body.get("members")
-    return members[0] if isinstance(members, list) and members else None
+    return next(iter(_list(body.get("members"))), None)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _addressee(request: web.Request, body: dict[str, Any]) -> Addressee:
     channel_id, tenant = _place(request, body)
     if channel_id == DIRECT_LINE:
         return Addressee(DIRECT_LINE, "", text_field(_first_member(body), "id"))
-    known = person(request.app[CHANNEL], tenant, _first_member(body)) if body.get("isGroup") is not True else None
+    if body.get("isGroup") is True or text_field(body, "conversationType") in KINDS:
+        names = [text_field(each, "id") or text_field(each, "aadObjectId") for each in _list(body.get("members"))]
+        return Addressee(TEAMS, tenant, group=" ".join([text_field(body, "topicName"), *sorted(names)]))
+    known = person(request.app[CHANNEL], tenant, _first_member(body))
     return Addressee(TEAMS, tenant, known.id if known else "")
 
 

@@ -1,9 +1,12 @@
 """The account: what the bot asked to be shown, what came of it, and the list behind each number."""
 
 import asyncio
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
+
+from local.channel import striking
 
 NUMBERS = {
     "asked", "passing", "accepted", "refused", "dropped", "unanswered", "kept", "keptWithoutAYes",
@@ -145,6 +148,18 @@ async def test_a_delivery_to_a_new_conversation_of_the_same_person_is_the_same(c
     assert await counts(channel, "asked", "messages", "delivered", "undelivered") == (2, 1, 1, 0)
 
 
+async def test_new_groups_are_told_apart_by_who_is_in_them(channel, bot):
+    async def group(*people):
+        body = {"isGroup": True, "members": [{"id": each} for each in people]}
+        body["activity"] = {"type": "message", "text": "hello"}
+        return (await channel.call("POST", "/teams/v3/conversations", body, token=None)).status
+
+    await fault(channel, preset="500", operations=["create"], times=2)
+    assert [await group("29:a", "29:b"), await group("29:a", "29:c")] == [500, 500]
+    assert await group("29:c", "29:a") == 201
+    assert await counts(channel, "messages", "delivered", "undelivered", "repeated") == (2, 1, 1, 0)
+
+
 async def test_expected_replies_are_sends(channel, bot, question):
     conversation = question["conversation"]["id"]
     bot.answer = {"activities": [{"type": "message", "text": "one"}, {"type": "message", "text": "two"}]}
@@ -161,13 +176,22 @@ async def test_expected_replies_are_sends(channel, bot, question):
     assert await counts(channel, "delivered", "undelivered", "duplicated", "repeated") == (3, 1, 0, 0)
 
 
-async def test_a_bot_that_hung_up_heard_no_answer(channel, bot, question):
+async def test_a_bot_that_hung_up_heard_no_answer(channel, bot, question, monkeypatch):
     """Its retry is one although the channel went on to keep the first try."""
-    await fault(channel, delay=0.5)
+    hung_up = asyncio.Event()
+    monkeypatch.setattr(striking, "asyncio", SimpleNamespace(sleep=lambda _: hung_up.wait()))
+    await fault(channel, delay=1)
     url = f"{channel.url}/v3/conversations/{question['conversation']['id']}/activities"
     body = {"type": "message", "text": "x"}
-    with pytest.raises(asyncio.TimeoutError):
-        await channel.session.post(url, json=body, timeout=aiohttp.ClientTimeout(total=0.1))
+    async with aiohttp.ClientSession() as session:
+        sending = asyncio.ensure_future(session.post(url, json=body))
+        while await counts(channel, "unanswered") != (1,):
+            await asyncio.sleep(0.02)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    # The server has read the end of that connection before what was sent after it.
+    await counts(channel, "asked")
+    hung_up.set()
     while await counts(channel, "dropped") != (1,):
         await asyncio.sleep(0.02)
     assert (await bot.say(question, "x"))[0] == 200
