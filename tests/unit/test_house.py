@@ -95,3 +95,12 @@ def test_only_these_doors_are_open_without_a_key(functions):
     }
     assert {name for name, level in levels.items() if level == "ANONYMOUS"} == OPEN_DOORS
     assert set(levels.values()) == {"ANONYMOUS", "FUNCTION"}
+
+
+def test_a_virtual_environment_that_is_a_link_is_ignored_as_well(tmp_path):
+    (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    (tmp_path / ".venv").symlink_to(tmp_path)
+    git = ("git", "-c", f"safe.directory={tmp_path}", "-C", str(tmp_path))
+    subprocess.run([*git, "init", "-q"], check=True)
+    done = subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["??", ".gitignore"]
