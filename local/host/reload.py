@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -40,6 +41,8 @@ class Reloader:
         if all(path.name in NEEDS_RESTART for path in changed):
             self._log.warning(f"{names} changed: start the host again for it to count")
             return
+        # When the host was told to end in the meantime, this task is cancelled here, before it loads anything.
+        await asyncio.sleep(0)
         self._log.line(f"{names} changed: loading the app again")
         forget_modules(self._app)
         try:
@@ -53,7 +56,11 @@ class Reloader:
 
 def snapshot(app: Path) -> dict[Path, int]:
     """The Python and settings files of an app, each with the time of its last change."""
-    return {path: path.stat().st_mtime_ns for path in _files(app)}
+    found = {}
+    for path in _files(app):
+        with contextlib.suppress(OSError):  # gone since it was listed, as files are that an editor writes
+            found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def _files(app: Path) -> Iterator[Path]:
@@ -61,7 +68,7 @@ def _files(app: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if name not in SKIPPED]
         for name in files:
             path = Path(folder) / name
-            if (name.endswith(".py") or name in NEEDS_RESTART) and path.exists():
+            if name.endswith(".py") or name in NEEDS_RESTART:
                 yield path
 
 
