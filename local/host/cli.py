@@ -7,15 +7,16 @@ import contextlib
 import gc
 import os
 import signal
+import sqlite3
 import sys
 
-from local.host import runtime, settings
+from local.host import database, runtime, settings
 from local.host.app_loader import AppLoadError
 from local.host.database import StateError
 from local.host.log import Log, capture_user_logging
 from local.host.options import Options, parse
 from local.host.routes import RouteError
-from local.host.server import PortTakenError
+from local.host.server import AddressError, PortTakenError
 from local.host.settings import SettingsError
 from local.host.timer_triggers import ScheduleError
 from local.lifetime import end_with_parent
@@ -25,19 +26,26 @@ SWITCH_SECONDS = 0.0005
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit code: 0, 1 for an app that cannot run, 2 for a taken port."""
-    options = parse(sys.argv[1:] if arguments is None else arguments)
+    """Run until SIGTERM or SIGINT. Returns the exit code: 0, 1 for an app that cannot run, 2 for --host or --port."""
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+    except SettingsError as error:
+        Log().problem(str(error))
+        return 1
     log = Log(verbose=options.verbose)
     if options.end_with_parent:
         end_with_parent()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return asyncio.run(_run(options, log))
-    except PortTakenError as error:
+    except (AddressError, PortTakenError) as error:
         log.problem(str(error))
         return 2
     except (AppLoadError, SettingsError, StateError, RouteError, ScheduleError) as error:
         log.problem(str(error))
+        return 1
+    except sqlite3.Error as error:
+        log.problem(database.trouble(options.state / database.FILE, error))
         return 1
     finally:
         log.flush()

@@ -7,12 +7,15 @@ WAL with synchronous=NORMAL: after kill -9 the file holds everything that was co
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+FILE = "host.db"
+"""Its name in the state folder."""
 FORMAT = 1
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -58,11 +61,13 @@ class StateError(Exception):
 
 class Database:
     def __init__(self, path: Path) -> None:
+        """Raises StateError."""
         self.lock = threading.RLock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-32000"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._prepare(path)
+        try:
+            self._connection = _opened(path)
+            self._prepare(path)
+        except sqlite3.Error as error:
+            raise StateError(trouble(path, error)) from error
 
     def _prepare(self, path: Path) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -102,3 +107,29 @@ class Database:
     def close(self) -> None:
         with self.lock:
             self._connection.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-32000"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def trouble(path: Path, error: sqlite3.Error) -> str:
+    """What keeps a state file from being used, and how to go on."""
+    if "full" in str(error):
+        return f"{path} cannot be written: the disk is full. Free some space; nothing that was accepted is lost."
+    if isinstance(error, sqlite3.OperationalError) and not re.search("already exists|no such", str(error)):
+        return (
+            f"{path} cannot be used ({error}). See to it that this process may read and write it and its folder, and "
+            f"that no other program holds it; or give another folder with --state."
+        )
+    return (
+        f"{path} is damaged, or is no state file of this host ({error}). Put back a copy of it, or move {path.name}, "
+        f"{path.name}-wal and {path.name}-shm away to begin with nothing; or give another folder with --state."
+    )

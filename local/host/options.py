@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.host.settings import SettingsError, load_host_section
+from local.host.settings import load_host_section
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Options:
 
 
 def parse(arguments: list[str]) -> Options:
-    """Exits with a usage message as argparse does."""
+    """Exits with a usage message as argparse does. Raises SettingsError for a local.settings.json it cannot use."""
     parser = argparse.ArgumentParser(
         prog="python -m local.host", description="Runs an Azure Functions app (Python v2, Durable Functions) here."
     )
@@ -46,7 +46,7 @@ def parse(arguments: list[str]) -> Options:
     app = given.app.resolve()
     return Options(
         app=app,
-        port=given.port or _local_port(app),
+        port=given.port or load_host_section(app).get("LocalHttpPort", 7071),
         state=(given.state or app / ".local" / "host").resolve(),
         host=given.host,
         enable_auth=given.enable_auth,
@@ -55,11 +55,3 @@ def parse(arguments: list[str]) -> Options:
         reload=given.reload,
         test_clock=given.test_clock,
     )
-
-
-def _local_port(app: Path) -> int:
-    try:
-        port = load_host_section(app).get("LocalHttpPort")
-    except SettingsError:  # told when the file is read for its values
-        port = None
-    return port if isinstance(port, int) else 7071

@@ -8,7 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
-from local.host import announcement, app_loader, sdk_patches, statelock
+from local.host import announcement, app_loader, database, sdk_patches, statelock
 from local.host.activities import ActivityWorkers
 from local.host.admin import AdminApi
 from local.host.client import Client
@@ -33,7 +33,7 @@ from local.host.reload import Reloader
 from local.host.retry_policy import Pauses, RetryPolicy
 from local.host.server import Server
 from local.host.services import Services
-from local.host.settings import HostSettings, load_host_section
+from local.host.settings import HostSettings, load_host_section, number
 from local.host.storage_queues import StorageQueues
 from local.host.store import Store
 from local.host.testclock import TestClock
@@ -53,14 +53,14 @@ class Runtime:
         self._settings = settings
         self._log = log
         self._lock: IO[str] = statelock.lock(options.state)
-        self._database = Database(options.state / "host.db")
+        self._database = Database(options.state / database.FILE)
         self._clock = Clock()
         self._pauses = Pauses(self._clock)
         self._keys = Keys(self._database, enforced=options.enable_auth)
         self._base = f"http://{'localhost' if options.host == '127.0.0.1' else options.host}:{options.port}"
         self._rpc_base = ""
         urls = ClientUrls(settings.hub_name, settings.connection, self._keys.durable)
-        self._pool = ThreadPoolExecutor(int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "32")), "function")
+        self._pool = ThreadPoolExecutor(number("PYTHON_THREADPOOL_THREAD_COUNT", 32), "function")
         invoker = Invoker(log, self._pool, lambda s: urls.binding(self._base, self._rpc_base, s))
         invoker.timeout = settings.function_timeout
         self._services = Services(Store(self._database), registry, invoker, self._clock, log, settings)
@@ -81,9 +81,10 @@ class Runtime:
         self._timers = self._new_timers()
         self._queue_triggers = self._new_queue_triggers()
         self._background: list[asyncio.Task[None]] = []
+        self._reloading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Bring everything up. Raises PortTakenError."""
+        """Bring everything up. Raises PortTakenError, AddressError."""
         loop = asyncio.get_running_loop()
         self._engine.workers = ActivityWorkers(self._services, self._outputs, loop, self._engine.post_result)
         self._rpc_base = await self._server.start_rpc()
@@ -98,7 +99,7 @@ class Runtime:
         self._background.append(loop.create_task(self._keep_up()))
         if self._options.reload:
             reloader = Reloader(self._options.app, self._log, self.replace_app)
-            self._background.append(loop.create_task(reloader.watch()))
+            self._reloading = loop.create_task(reloader.watch())
         announcement.functions(self._log, self._services.registry, self._doors, self._base)
         announcement.keys(self._log, self._keys)
         announcement.unfinished(self._log, *unfinished, self._base, self._keys)
@@ -107,6 +108,8 @@ class Runtime:
 
     async def stop(self) -> None:
         """End gracefully: no new work begins, what runs has a moment; the rest is done at the next start."""
+        if self._reloading is not None:
+            self._reloading.cancel()
         await self._server.close(STOP_SECONDS)
         await self._timers.close()
         await self._queue_triggers.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +23,11 @@ PAGE = "<!doctype html><title>Functions</title><p>Your Functions app is up and r
 
 
 class PortTakenError(Exception):
-    """The port given with --port is in use."""
+    """The port given with --port cannot be listened on."""
+
+
+class AddressError(Exception):
+    """The address given with --host is none of this machine."""
 
 
 class Server:
@@ -37,7 +42,7 @@ class Server:
         self.cors = Cors()
 
     async def start(self, host: str, port: int) -> None:
-        """Raises PortTakenError."""
+        """Raises PortTakenError, AddressError."""
         listener = _listen(host, port)
         await self._serve(self._public, listener)
 
@@ -102,8 +107,13 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(1024)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
+        if isinstance(error, (socket.gaierror, UnicodeError)) or error.errno == errno.EADDRNOTAVAIL:
+            raise AddressError(
+                f"--host {host} is no address of this machine ({getattr(error, 'strerror', None) or error}). Give "
+                f"127.0.0.1, 0.0.0.0 for all of its addresses, or leave it out."
+            ) from error
         raise PortTakenError(f"port {port} cannot be used ({error.strerror}). Give another one with --port.") from error
     listener.setblocking(False)  # noqa: FBT003 - the standard library's
     return listener

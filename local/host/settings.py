@@ -1,48 +1,34 @@
-"""host.json and local.settings.json of the app, as `func start` reads them; what nobody knows is warned about."""
+"""host.json of the app as `func start` reads it, and app settings; what has no effect here is warned about."""
 
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.host import json_file
+from local.host.json_file import SettingsError
+from local.host.known_settings import HOST_JSON, Known, Section
+from local.host.local_settings import load_host_section, load_local_values
+from local.host.setting_kinds import OBJECT, TIMESPAN, Kind, whole
+
+__all__ = [
+    "HostSettings", "SettingsError", "expand", "is_disabled", "load_host_section", "load_host_settings",
+    "load_local_values", "number", "setting", "timespan",
+]  # fmt: skip
+
 PERCENT = re.compile(r"%([^%\s]+)%")
-TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?$")
-KNOWN_TOP = {
-    "$schema", "version", "aggregator", "applicationInsights", "concurrency", "customHandler", "extensionBundle",
-    "extensions", "functions", "functionTimeout", "healthMonitor", "http", "logging", "managedDependency", "queues",
-    "retry", "singleton", "telemetryMode", "watchDirectories", "watchFiles",
-}  # fmt: skip
-KNOWN_HTTP = {
-    "routePrefix", "maxOutstandingRequests", "maxConcurrentRequests", "dynamicThrottlesEnabled", "hsts",
-    "customHeaders",
-}  # fmt: skip
-KNOWN_DURABLE = {
-    "hubName", "storageProvider", "tracing", "notifications", "maxConcurrentActivityFunctions", "httpSettings",
-    "maxConcurrentOrchestratorFunctions", "maxConcurrentEntityFunctions", "maxEntityOperationBatchSize",
-    "entityMessageReorderWindowInMinutes", "extendedSessionsEnabled", "extendedSessionIdleTimeoutInSeconds",
-    "maxOrchestrationActions", "maxGrpcMessageSizeInBytes", "grpcHttpClientTimeout",
-    "overridableExistingInstanceStates",
-    "localRpcEndpointEnabled", "useAppLease", "appLeaseOptions", "useGracefulShutdown",
-    "rollbackEntityOperationsOnExceptions",
-    "storeInputsInOrchestrationHistory", "throwStatusExceptionsOnRaiseEvent", "overrideInstanceStates",
-    "defaultVersion", "versionMatchStrategy", "versionFailureStrategy", "entitySettings", "logReplayEvents",
-    "traceInputsAndOutputs", "traceReplayEvents", "maximumOrchestratorInputLength",
-}  # fmt: skip
-KNOWN_LOCAL = {"IsEncrypted", "Values", "Host", "ConnectionStrings", "profiles"}
-
-
-class SettingsError(Exception):
-    """A settings file cannot be used; the message says which, where and why."""
 
 
 @dataclass
 class HostSettings:
-    """What the host reads of host.json, expanded, with the real host's defaults."""
+    """What the host reads of host.json, expanded, with the real host's defaults. `function_timeout` is in seconds."""
 
     route_prefix: str = "api"
     hub_name: str = "TestHubName"
@@ -59,86 +45,119 @@ class HostSettings:
     warnings: list[str] = field(default_factory=list)
 
 
-def load_local_values(app: Path) -> tuple[dict[str, str], list[str]]:
-    """Values of local.settings.json, put into the environment where that does not already say otherwise.
+FIELDS = {
+    "extensions.http.routePrefix": "route_prefix",
+    "extensions.http.customHeaders": "custom_headers",
+    "extensions.durableTask.hubName": "hub_name",
+    "extensions.durableTask.storageProvider.connectionStringName": "connection",
+    "extensions.durableTask.storageProvider.connectionName": "connection",
+    "extensions.durableTask.defaultVersion": "default_version",
+    "extensions.durableTask.versionMatchStrategy": "version_match",
+    "extensions.durableTask.versionFailureStrategy": "version_failure",
+    "extensions.durableTask.maxConcurrentActivityFunctions": "max_activities",
+    "extensions.durableTask.maxConcurrentOrchestratorFunctions": "max_orchestrators",
+    "extensions.durableTask.maxEntityOperationBatchSize": "max_entity_batch",
+}
+"""Where in HostSettings a setting is kept; of two for one field, the last counts."""
+QUEUES = "extensions.queues."
 
-    Returns the values in force and warnings.
-    """
-    path = app / "local.settings.json"
+
+def load_host_settings(app: Path) -> HostSettings:
+    """host.json. Raises SettingsError when it is missing, no JSON, wrongly typed, or names a setting not there."""
+    path = app / "host.json"
     if not path.exists():
-        return {}, []
-    content = _read(path)
-    if content.get("IsEncrypted"):
-        raise SettingsError(f"{path} is encrypted. Run `func settings decrypt` first.")
-    warnings = [f"{path.name}: unknown setting '{key}'" for key in content if key not in KNOWN_LOCAL]
-    values = content.get("Values") or {}
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path}: Values must be an object of texts.")
-    for key, value in values.items():
-        if isinstance(value, (dict, list)):
-            warnings.append(f"{path.name}: the value of '{key}' is not a text and is left out")
-        elif value is not None:
-            os.environ.setdefault(key, str(value))
-    for key, value in (content.get("ConnectionStrings") or {}).items():
-        text = value.get("ConnectionString", "") if isinstance(value, dict) else str(value)
-        os.environ.setdefault(f"ConnectionStrings:{key}", text)
-    return {k: os.environ[k] for k in values if k in os.environ}, warnings
+        raise SettingsError(f"no host.json in {app}: is that the folder of a function app?")
+    content = json_file.read(path)
+    if content.get("version") != "2.0":
+        raise SettingsError(f'{path}: version must be "2.0".')
+    found = _Reader(path)
+    found.walk(content, HOST_JSON, "")
+    many = 10 * (os.cpu_count() or 1)
+    settings = HostSettings(max_activities=many, max_orchestrators=many, warnings=found.warnings)
+    for name, attribute in FIELDS.items():
+        if name in found.values:
+            setattr(settings, attribute, found.values[name])
+    settings.route_prefix = settings.route_prefix.strip("/")
+    settings.queues = {name[len(QUEUES) :]: v for name, v in found.values.items() if name.startswith(QUEUES)}
+    try:
+        settings.hub_name = expand(settings.hub_name)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: extensions.durableTask.hubName: {error}") from error
+    timeout = found.values.get("functionTimeout", "-1")
+    settings.function_timeout = None if timeout == "-1" else timespan(timeout).total_seconds()
+    return settings
 
 
-def load_host_section(app: Path) -> dict[str, object]:
-    """The Host section of local.settings.json: LocalHttpPort, CORS, CORSCredentials."""
-    path = app / "local.settings.json"
-    section = _read(path).get("Host") if path.exists() else None
-    return section if isinstance(section, dict) else {}
+class _Reader:
+    """Collects the values of settings that count on this host, by full name, and warnings."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.values: dict[str, Any] = {}
+        self.warnings: list[str] = []
+
+    def walk(self, section: dict[str, Any], known: Section, prefix: str) -> None:
+        names = {name.lower(): name for name in known}
+        for given, value in section.items():
+            name = names.get(given.lower())
+            if name is None:
+                self._unknown(prefix, given, known)
+                continue
+            what = known[name]
+            if isinstance(what, Known):
+                self._leaf(prefix + name, value, what)
+            elif value is not None:
+                self.walk(self._checked(prefix + name, value, OBJECT), what, f"{prefix}{name}.")
+
+    def _leaf(self, name: str, value: Any, known: Known) -> None:
+        if value is None and (known.idle or known.accepted):
+            return
+        value = self._checked(name, value, known.kind)
+        if known.idle:
+            if value != known.same:
+                self._warn(f"'{name}' is known, but has no effect on this host: {known.idle}")
+        elif not known.accepted:
+            self.values[name] = value
+
+    def _checked(self, name: str, value: Any, kind: Kind) -> Any:
+        try:
+            return kind.read(value)
+        except ValueError as error:
+            given = json.dumps(value)
+            shown = given if len(given) <= 60 else given[:60] + "…"
+            raise SettingsError(f"{self._path}: {name} is {shown}; it must be {kind.wanted}.") from error
+
+    def _unknown(self, prefix: str, given: str, known: Section) -> None:
+        thing = "extension" if prefix == "extensions." else "setting"
+        self._warn(f"unknown {thing} '{prefix}{given}'{_hint(prefix, given, known)}")
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(f"{self._path.name}: {text}")
+
+
+def _hint(prefix: str, given: str, known: Section) -> str:
+    """A name that may have been meant: a similar one in the same section, or the same one in another."""
+    lowered = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(given.lower(), lowered, 1)
+    if close:
+        return f" (did you mean '{prefix}{lowered[close[0]]}'?)"
+    elsewhere = [name for name in _names(HOST_JSON) if name.rpartition(".")[2].lower() == given.lower()]
+    return f" (did you mean '{elsewhere[0]}'?)" if len(elsewhere) == 1 else ""
+
+
+def _names(section: Section, prefix: str = "") -> list[str]:
+    """Full names of all settings and sections."""
+    names = [prefix + name for name in section]
+    for name, what in section.items():
+        if isinstance(what, Mapping):
+            names += _names(what, f"{prefix}{name}.")
+    return names
 
 
 def is_disabled(function: str) -> bool:
     """Does the setting AzureWebJobs.<function>.Disabled say so?"""
     value = setting(f"AzureWebJobs.{function}.Disabled") or setting(f"AzureWebJobs__{function}__Disabled")
     return (value or "").lower() in ("true", "1")
-
-
-def load_host_settings(app: Path) -> HostSettings:
-    """host.json. Raises SettingsError when it is missing, no JSON, or names a setting that is not there."""
-    path = app / "host.json"
-    if not path.exists():
-        raise SettingsError(f"no host.json in {app}: is that the folder of a function app?")
-    content = _read(path)
-    if content.get("version") != "2.0":
-        raise SettingsError(f'{path}: version must be "2.0".')
-    settings = HostSettings(warnings=[f"host.json: unknown setting '{key}'" for key in content if key not in KNOWN_TOP])
-    extensions = content.get("extensions") or {}
-    _read_http(settings, extensions.get("http") or {})
-    _read_durable(settings, extensions.get("durableTask") or {})
-    settings.queues = extensions.get("queues") or {}
-    timeout = content.get("functionTimeout")
-    if timeout is not None and timeout != "-1":
-        settings.function_timeout = timespan(timeout).total_seconds()
-    return settings
-
-
-def _read_http(settings: HostSettings, section: dict[str, Any]) -> None:
-    _warn_unknown(settings, section, KNOWN_HTTP, "extensions.http")
-    settings.route_prefix = str(section.get("routePrefix", settings.route_prefix)).strip("/")
-    settings.custom_headers = {str(k): str(v) for k, v in (section.get("customHeaders") or {}).items()}
-
-
-def _read_durable(settings: HostSettings, section: dict[str, Any]) -> None:
-    _warn_unknown(settings, section, KNOWN_DURABLE, "extensions.durableTask")
-    cores = os.cpu_count() or 1
-    settings.hub_name = expand(str(section.get("hubName", settings.hub_name)))
-    provider = section.get("storageProvider") or {}
-    settings.connection = provider.get("connectionName") or provider.get("connectionStringName") or settings.connection
-    settings.default_version = section.get("defaultVersion")
-    settings.version_match = section.get("versionMatchStrategy", settings.version_match)
-    settings.version_failure = section.get("versionFailureStrategy", settings.version_failure)
-    settings.max_activities = int(section.get("maxConcurrentActivityFunctions", 10 * cores))
-    settings.max_orchestrators = int(section.get("maxConcurrentOrchestratorFunctions", 10 * cores))
-    settings.max_entity_batch = int(section.get("maxEntityOperationBatchSize", settings.max_entity_batch))
-
-
-def _warn_unknown(settings: HostSettings, section: dict[str, Any], known: set[str], where: str) -> None:
-    settings.warnings += [f"host.json: unknown setting '{where}.{key}'" for key in section if key not in known]
 
 
 def expand(text: str) -> str:
@@ -161,9 +180,21 @@ def setting(name: str) -> str | None:
     return os.environ.get(name) or os.environ.get(name.replace(":", "__"))
 
 
+def number(name: str, default: int) -> int:
+    """An app setting that is a whole number, 1 or more. Raises SettingsError."""
+    text, kind = setting(name), whole(1)
+    try:
+        return default if text is None else int(kind.read(text))
+    except ValueError as error:
+        raise SettingsError(
+            f"the setting {name} is '{text}'; it must be {kind.wanted}. Mend it in the environment or in the Values of "
+            f"local.settings.json, or leave it out."
+        ) from error
+
+
 def timespan(text: str) -> dt.timedelta:
     """`[d.]hh:mm:ss[.fffffff]` as a duration. Raises SettingsError."""
-    match = TIMESPAN.match(text.strip())
+    match = TIMESPAN.fullmatch(text.strip())
     if match is None:
         raise SettingsError(f"'{text}' is no time span of the form [d.]hh:mm:ss")
     days, hours, minutes, seconds, fraction = match.groups()
@@ -174,13 +205,3 @@ def timespan(text: str) -> dt.timedelta:
         seconds=int(seconds or 0),
         microseconds=int(f"{fraction or '0':0<6}"[:6]),
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except ValueError as error:
-        raise SettingsError(f"{path} is no JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path} must hold a JSON object.")
-    return content

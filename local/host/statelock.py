@@ -10,10 +10,21 @@ from local.host.database import StateError
 
 
 def lock(folder: Path) -> IO[str]:
-    """Hold the folder until the returned file is closed. Raises StateError while another process holds it."""
+    """Hold the folder until the returned file is closed. Raises StateError while another process holds it, or if it
+    cannot be used.
+    """
+    try:
+        return _held(folder)
+    except OSError as error:
+        raise StateError(
+            f"the state folder {folder} cannot be used ({error.strerror}: {error.filename or 'host.lock'}). Make it a "
+            f"folder that this process may write to, or give another one with --state."
+        ) from error
+
+
+def _held(folder: Path) -> IO[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "host.lock"
-    file = path.open("a+", encoding="utf-8")
+    file = (folder / "host.lock").open("a+", encoding="utf-8", errors="replace")
     if not _try_lock(file):
         file.seek(0)
         holder = file.read().strip() or "unknown"
@@ -46,6 +57,6 @@ else:
     def _try_lock(file: IO[str]) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
         return True

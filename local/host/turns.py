@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from local.host import history, jsontext, versions
-from local.host.commands import Status
+from local.host.commands import Complete, Status
 from local.host.determinism import NonDeterminismError
 from local.host.execution import Execution
 from local.host.history import Event, EventType
@@ -61,6 +61,8 @@ class Orchestrations:
         kept = self._load(head)
         instance = kept.instance
         if instance.continued:
+            if self._puts_off(instance):
+                return None, [], Woken()
             record, woken = self._run(kept, [])
             if messages:
                 woken.instances.append(instance.id)
@@ -68,7 +70,7 @@ class Orchestrations:
         fresh = [m for m in messages if m.execution in (None, instance.execution)]
         if instance.status.is_final or not fresh:
             return None, messages, Woken()
-        if instance.status is Status.PENDING and not self._admits(instance):
+        if self._puts_off(instance):
             return None, [], Woken()
         record, woken = self._run(kept, fresh)
         return record, messages, woken
@@ -100,7 +102,7 @@ class Orchestrations:
             started = history.orchestrator_started(self._services.clock.micros())
             texts = [history.text(started), *(message.event for message in messages)]
             new = [started, *(jsontext.read_record(message.event) for message in messages)]
-        execution = self._advanced(kept, new) or self._replayed(kept, texts, new)
+        execution = self._failed_for_version(kept) or self._advanced(kept, new) or self._replayed(kept, texts, new)
         record = TurnRecord(instance, kept.count, "", self._services.clock.micros())
         stored = [history.after_turn(event, text) for event, text in zip(new, texts, strict=True)]
         if instance.continued:
@@ -181,12 +183,36 @@ class Orchestrations:
     # -- what is refused
 
     def _admits(self, instance: Instance) -> bool:
-        """May this host run an instance of that version? One that may not stays Pending, as in Azure."""
+        """May this host run an instance of that version? It is asked on each turn, as in Azure."""
         settings = self._services.settings
-        if versions.admits(instance.version, settings.default_version, settings.version_match):
-            return True
-        self._report(instance, versions.refusal(instance.version, settings.default_version))
-        return False
+        return versions.admits(instance.version, settings.default_version, settings.version_match)
+
+    def _puts_off(self, instance: Instance) -> bool:
+        """Does an instance stay as it is, with all that waits for it, until a host comes that admits it?"""
+        if self._services.settings.version_failure == "Fail" or self._admits(instance):
+            return False
+        self._tell_version(
+            instance,
+            f"stays {instance.status.label}, as in Azure, until a host starts whose defaultVersion admits it "
+            f'(versionFailureStrategy "Fail" would end it)',
+        )
+        return True
+
+    def _failed_for_version(self, kept: Kept) -> Execution | None:
+        if self._admits(kept.instance):
+            return None
+        self._tell_version(kept.instance, 'fails (versionFailureStrategy "Fail")')
+        execution = Execution(kept.instance.execution, _never_run)
+        execution.commands[len(history.read(kept.parts))] = Complete(Status.FAILED, versions.MISMATCH)
+        return execution
+
+    def _tell_version(self, instance: Instance, outcome: str) -> None:
+        settings = self._services.settings
+        refusal = versions.refusal(instance.version, settings.default_version, settings.version_match)
+        text = f"orchestration '{instance.name}' ({instance.id}) {outcome}: {refusal}."
+        if (instance.id, text) not in self._told:
+            self._told.add((instance.id, text))
+            self._services.log.problem(text)
 
     def _report(self, instance: Instance, text: str) -> None:
         """Say, once an instance, what the real host would swallow."""
@@ -197,6 +223,10 @@ class Orchestrations:
             f"orchestration '{instance.name}' ({instance.id}) asked for something that cannot be done and will wait "
             f"for it for ever, as it would in Azure: {text} Mend it, then terminate or purge the instance."
         )
+
+
+async def _never_run(_: Execution) -> None:
+    """The body of an execution that ends before it begins."""
 
 
 def _begun(event: Event) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import shutil
+import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.contract.host.harness import APPS, Host
@@ -32,6 +37,17 @@ def say(nothing):
     return words.WORD
 """
 
+HOLDS = """
+
+@app.route(route="hold")
+async def hold(req: func.HttpRequest) -> str:
+    import asyncio
+    import pathlib
+    pathlib.Path("held").touch()
+    await asyncio.sleep(60)
+    return "late"
+"""
+
 
 def test_reload(hosts: list[Host], tmp_path: Path) -> None:
     app = tmp_path / "app"
@@ -46,15 +62,47 @@ def test_reload(hosts: list[Host], tmp_path: Path) -> None:
     assert said(host, "three")
     assert host.wait_for(host.start_instance("flow"))["output"] == "three"
     (app / "words.py").write_text("WORD = broken\n")
-    time.sleep(1.2)
+    wait_until(lambda: "words.py:1: NameError" in host.log_text())
     assert host.call("GET", "/api/word").text == "three"
-    assert "words.py:1: NameError" in host.log_text()
     (app / "words.py").write_text("WORD = 'fourteen'\n")
     assert said(host, "fourteen")
 
 
+def test_nothing_is_loaded_once_the_host_is_told_to_end(hosts: list[Host], tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    (app / "function_app.py").write_text(SOURCE + HOLDS)
+    (app / "words.py").write_text("WORD = 'one'\n")
+    host = Host(app, tmp_path / "state", "--reload").start()
+    hosts.append(host)
+    # As long as this request runs, the host has something to wait for.
+    held = threading.Thread(target=ask, args=(host, "/api/hold"))
+    held.start()
+    wait_until((app / "held").exists)
+    host.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "Host stopping" in host.log_text())
+    (app / "words.py").write_text("import pathlib\npathlib.Path('loaded').touch()\nWORD = 'three'\n")
+    assert host.process.wait(60) == 0
+    held.join(60)
+    assert not (app / "loaded").exists()
+    assert "loading the app again" not in host.log_text()
+
+
+def ask(host: Host, path: str) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):  # the host ends before it answers
+        host.call("GET", path)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def said(host: Host, word: str) -> bool:
-    end = time.monotonic() + 6
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if host.call("GET", "/api/word").text == word:
             return True
