@@ -136,6 +136,27 @@ def test_a_card_that_is_dismissed_loses_its_buttons_where_the_channel_can_edit(s
     assert presses(stack, identity) == {"dismiss": 1}
 
 
+def test_an_execute_is_answered_in_its_own_request(stack: Stack, presser: Chat):
+    identity, data = send_card(stack, presser)
+    press(presser, data["view"], LINK)
+    action = {"type": "Action.Execute", "verb": "rate", "data": data["rate"]}
+    invoke = {
+        **posted(stack, presser),
+        "type": "invoke",
+        "name": "adaptiveCard/action",
+        "id": uuid.uuid4().hex,
+        "value": {"action": action, "trigger": "manual"},
+    }
+    for _ in range(2):
+        answer = request("POST", f"{stack.host}/api/messages", invoke)
+        assert (answer["statusCode"], answer["type"]) == (200, "application/vnd.microsoft.activity.message")
+        assert "noted" in answer["value"]
+    assert presses(stack, identity) == {"view": 1, "rate": 1}
+    with pytest.raises(HttpError) as caught:
+        request("POST", f"{stack.host}/api/messages", {**invoke, "name": "task/fetch"})
+    assert caught.value.status == 501
+
+
 def test_metrics_are_told_as_text_to_a_scraper(stack: Stack):
     asked = urllib.request.Request(f"{stack.host}/api/metrics", headers={"Accept": "text/plain;version=0.0.4"})
     with urllib.request.urlopen(asked, timeout=30) as answer:
