@@ -56,16 +56,10 @@ class ConnectorSender:
 
     async def create(self, person: TeamsUser, service_url: str) -> Reference | SendResult:
         """The conversation of this person with the bot; Teams gives the same one for the same two every time."""
-        bot = {"id": f"28:{self._bot.app_id or 'bot'}"}
-        asked = {
-            "isGroup": False,
-            "bot": bot,
-            "members": [_account(person.member_id, person.name)],
-            "tenantId": person.tenant_id,
-            "channelData": {"tenant": {"id": person.tenant_id}},
-        }
+        bot_id = f"28:{self._bot.app_id or 'bot'}"
         url = URL(f"{service_url.rstrip('/')}/v3/conversations", encoded=True)
-        result, answer = await self._ask("POST", service_url, url, msgspec.json.encode(asked), Service.CREATE)
+        body = msgspec.json.encode(_parameters(person, bot_id))
+        result, answer = await self._ask("POST", service_url, url, body, Service.CREATE)
         if result.outcome is Outcome.AMBIGUOUS:
             # Nothing was said to the person yet, and asking again does no harm.
             return msgspec.structs.replace(result, outcome=Outcome.RETRY)
@@ -81,7 +75,7 @@ class ConnectorSender:
             service_url=self._better(service_url, answer),
             conversation_id=result.activity_id,
             tenant_id=person.tenant_id,
-            bot_id=bot["id"],
+            bot_id=bot_id,
             user_id=person.member_id,
             user_name=person.name,
             user_aad_id=person.aad_object_id,
@@ -183,6 +177,17 @@ def _addressed(reference: Reference, payload: Payload) -> Payload:
     if reference.channel_id in STREAMS:
         addressed.pop("replyToId", None)
     return addressed
+
+
+def _parameters(person: TeamsUser, bot_id: str) -> Payload:
+    """What the connector is to open; it wants the tenant in both places."""
+    return {
+        "isGroup": False,
+        "bot": {"id": bot_id},
+        "members": [_account(person.member_id, person.name)],
+        "tenantId": person.tenant_id,
+        "channelData": {"tenant": {"id": person.tenant_id}},
+    }
 
 
 def _account(account_id: str, name: str | None) -> Payload:

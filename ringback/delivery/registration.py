@@ -134,17 +134,7 @@ def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str
         "email": masked.get("email"),
         "phone": masked.get("sms"),
         "teams": shown_on_teams(teams) if isinstance(teams, TeamsUser) else None,
-        "conversations": [
-            {
-                "id": key,
-                "channelId": reference.channel_id,
-                "isGroup": reference.is_group,
-                "locale": reference.locale,
-                "seenAt": reference.seen_at,
-                "reach": _reach(state, key),
-            }
-            for key, reference in state.references.items()
-        ],
+        "conversations": [_conversation(state, key) for key in state.references],
         "reach": {kind: _reach(state, key) for kind, key in state.addresses.items()},
         "consents": [
             {"channel": key.partition("/")[0], "category": key.partition("/")[2], **msgspec.to_builtins(consent)}
@@ -155,6 +145,18 @@ def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str
             for name, choice in state.choices.items()
         },
         "preferences": shown(state.preferences),
+    }
+
+
+def _conversation(state: UserState, key: str) -> dict[str, Any]:
+    reference = state.references[key]
+    return {
+        "id": key,
+        "channelId": reference.channel_id,
+        "isGroup": reference.is_group,
+        "locale": reference.locale,
+        "seenAt": reference.seen_at,
+        "reach": _reach(state, key),
     }
 
 
