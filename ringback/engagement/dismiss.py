@@ -5,45 +5,49 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from ringback.channels.port import Outcome, SendResult
+from azure.core.exceptions import AzureError
+
+from ringback.channels.port import Outcome
 from ringback.channels.registry import sender
 from ringback.delivery.content import BOT, disarmed, rendered
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import ThrottledError, throttle
 from ringback.engagement.action import CardAction, Press
-from ringback.errors import ConfigurationError, RequestError
+from ringback.errors import RingbackError
 from ringback.operations.progress import EDITABLE_CHANNELS
 from ringback.settings import settings
 from ringback.tables.service import Tables
 from ringback.templates.library import Templates
 
 log = logging.getLogger(__name__)
-# The turn has ten to fifteen seconds, and its answer is still to be sent.
+# The turn has ten to fifteen seconds, and its answer is still to be sent: a card that takes longer changes behind it.
 SECONDS = 4.0
+_late: set[asyncio.Task[None]] = set()
 
 
 async def respond(press: Press, tables: Tables) -> str:
     """Take the buttons away where that can be done, for a person alone: in a group the card is others' too."""
     row, here = press.delivery, press.reference
-    if (
-        row.channel == BOT
-        and row.activity_id is not None
-        and here.channel_id in EDITABLE_CHANNELS
-        and not here.is_group
-    ):
-        try:
-            await asyncio.wait_for(_disarm(row, here, tables), SECONDS)
-        except (asyncio.TimeoutError, ThrottledError, RequestError, ConfigurationError) as error:
-            # The buttons stay, and still work: that is no reason to fail the press.
-            log.info("the buttons of %s stay: %s", row.id, str(error) or type(error).__name__)
+    editable = here.channel_id in EDITABLE_CHANNELS and not here.is_group
+    if editable and row.channel == BOT and row.activity_id is not None:
+        # Never cancelled: others may wait for the slots that its lease reserves with its own.
+        task = asyncio.create_task(_disarm(row, row.activity_id, here, tables))
+        _late.add(task)
+        task.add_done_callback(_late.discard)
+        await asyncio.wait({task}, timeout=SECONDS)
     return "Dismissed."
 
 
-async def _disarm(row: LedgerRow, reference: Reference, tables: Tables) -> None:
-    content = await rendered(row.content or {}, BOT, row.locale or reference.locale, Templates(tables))
-    await throttle(tables, settings()).lease(reference)
-    result: SendResult = await sender(BOT).update(reference, row.activity_id or "", disarmed(content, row.id))
+async def _disarm(row: LedgerRow, activity_id: str, reference: Reference, tables: Tables) -> None:
+    """Whatever goes wrong, the buttons stay and still work: that is no reason to fail the press."""
+    try:
+        content = await rendered(row.content or {}, BOT, row.locale or reference.locale, Templates(tables))
+        await throttle(tables, settings()).lease(reference)
+        result = await sender(BOT).update(reference, activity_id, disarmed(content, row.id))
+    except (ThrottledError, RingbackError, AzureError) as error:
+        log.info("the buttons of %s stay: %s", row.id, error)
+        return
     if result.outcome is not Outcome.DELIVERED:
         log.info("the buttons of %s stay: %s %s", row.id, result.code, result.detail)
 

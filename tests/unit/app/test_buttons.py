@@ -120,6 +120,7 @@ def channel(monkeypatch, config):
     found = Channel()
     monkeypatch.setattr(dismiss, "sender", lambda _: found)
     monkeypatch.setattr(dismiss, "settings", lambda: config)
+    monkeypatch.setattr(dismiss, "SECONDS", 60.0)
     return found
 
 
@@ -227,14 +228,30 @@ async def test_dismissing_changes_nothing_where_the_channel_cannot_or_others_see
     assert (await world.counted("notify-8")) == {"dismiss": 1}
 
 
-async def test_a_channel_that_does_not_answer_fails_no_press(world, channel, monkeypatch):
-    async def hang(*_):
-        await asyncio.Event().wait()
+async def test_a_channel_that_is_slow_holds_up_no_press_and_still_changes_the_card(world, channel, monkeypatch):
+    gate, update = asyncio.Event(), channel.update
 
-    monkeypatch.setattr(channel, "update", hang)
+    async def slow(*given):
+        await gate.wait()
+        return await update(*given)
+
+    monkeypatch.setattr(channel, "update", slow)
     monkeypatch.setattr(dismiss, "SECONDS", 0.01)
     await world.deliver(channelId="msteams")
     assert (await world.press("Dismiss", channelId="msteams"))["text"] == "Dismissed."
+    assert channel.updates == []
+    gate.set()
+    await asyncio.gather(*dismiss._late)
+    assert len(channel.updates) == 1
+
+
+async def test_a_template_that_is_gone_fails_no_press(world, channel):
+    row = await world.deliver(channelId="msteams")
+    row.content = contents.from_template("no-such-template", {}, None, None)
+    await world.ledger.save(row, content=True)
+    assert (await world.press("Dismiss", channelId="msteams"))["text"] == "Dismissed."
+    assert channel.updates == []
+    assert await world.counted() == {"dismiss": 1}
 
 
 async def test_any_other_button_is_acknowledged_and_counted(world):
