@@ -17,6 +17,7 @@ from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import CANCEL_EVENT, instance_of
 from ringback.delivery.people import UserEntities, tell
 from ringback.delivery.person import Erasure
+from ringback.delivery.sending import dead_letter
 from ringback.delivery.waiting import suppress, suppress_waiting
 from ringback.errors import RetryableError
 from ringback.operations.desk import DurableEngine
@@ -45,12 +46,20 @@ async def erase_user(tables: Tables, engine: DurableEngine, entities: UserEntiti
     """
     await UserTable(tables).erase(user)
     await tell(entities, user, "erase", Erasure(at=now))
-    errand = await ErrandTable(tables).add(ERASE, user, now)
-    await continue_erasure(tables, engine, errand, most=AT_A_REQUEST)
+    await _pass(tables, engine, await ErrandTable(tables).add(ERASE, user, now), AT_A_REQUEST)
 
 
-async def continue_erasure(tables: Tables, engine: DurableEngine, errand: Errand, most: int = AT_A_TURN) -> bool:
-    """One pass; True when it found nothing more to take away, and the errand is done."""
+async def continue_erasure(tables: Tables, engine: DurableEngine, errand: Errand) -> bool:
+    """One more pass; True when it found nothing more to take away, and the errand is done."""
+    errand, found = await _pass(tables, engine, errand, AT_A_TURN)
+    if found + await _erase_letters(tables, errand):
+        return False
+    await ErrandTable(tables).done(errand)
+    return True
+
+
+async def _pass(tables: Tables, engine: DurableEngine, errand: Errand, most: int) -> tuple[Errand, int]:
+    """The errand as it is now, and how many deliveries and operations were not yet what an erasure leaves of them."""
     person = await UserTable(tables).get(errand.user)
     if not errand.begun and person is not None and person.erased:
         # Who has written since is somebody new: what is theirs now stays.
@@ -59,61 +68,53 @@ async def continue_erasure(tables: Tables, engine: DurableEngine, errand: Errand
         await ReferenceTable(tables).erase(errand.user)
         await AliasTable(tables).erase(errand.user)
         errand = await ErrandTable(tables).begun(errand)
-    counts = [
-        await _erase_letters(tables, errand),
-        await _erase_ledger(tables, engine, errand, most),
-        await erase_operations(tables, engine, errand.user, errand.at),
-    ]
-    if any(counts):
-        return False
-    await ErrandTable(tables).done(errand)
-    return True
+    deliveries = await _erase_ledger(tables, engine, errand, most)
+    return errand, deliveries + await erase_operations(tables, engine, errand.user, errand.at)
 
 
 async def _erase_letters(tables: Tables, errand: Errand) -> int:
-    table = DeadLetterTable(tables)
-    letters = [letter for letter in await table.of(errand.user) if letter.failed_at <= errand.at]
-    for letter in letters:
-        await table.remove(letter)
-    return len(letters)
+    """How many there were that a send in progress, or a crash, left behind: this looks through all dead letters."""
+    table, ledger, found = DeadLetterTable(tables), Ledger(tables), 0
+    for letter in await table.of(errand.user):
+        row = await ledger.get(errand.user, letter.delivery)
+        if row is None or row.erased:
+            await table.remove(letter)
+            found += 1
+    return found
 
 
 async def _erase_ledger(tables: Tables, engine: DurableEngine, errand: Errand, most: int) -> int:
     """How many rows were not yet what an erasure leaves of them; at most `most` are looked at."""
-    ledger, presses, gate, found = Ledger(tables), EngagementTable(tables), asyncio.Semaphore(AT_ONCE), 0
+    gate, jobs = asyncio.Semaphore(AT_ONCE), list[LedgerKey]()
 
     async def one(key: LedgerKey) -> None:
         async with gate:
-            await _erase_row(ledger, presses, engine, errand, key)
+            await _erase_row(tables, engine, errand, key)
 
-    jobs: list[LedgerKey] = []
-    async for key in ledger.keys(errand.user):
-        if key.purged or (key.created_at is not None and key.created_at > errand.at):
-            continue
-        found += 1
-        jobs.append(key)
-        if found >= most:
+    async for key in Ledger(tables).keys(errand.user):
+        if not key.purged and (key.created_at is None or key.created_at <= errand.at):
+            jobs.append(key)
+        if len(jobs) >= most:
             break
     await asyncio.gather(*map(one, jobs))
-    if found:
-        log.info("erasing user %s: %d deliveries in this pass", errand.user, found)
-    return found
+    if jobs:
+        log.info("erasing user %s: %d deliveries in this pass", errand.user, len(jobs))
+    return len(jobs)
 
 
-async def _erase_row(
-    ledger: Ledger, presses: EngagementTable, engine: DurableEngine, errand: Errand, key: LedgerKey
-) -> None:
-    """Take a row's presses and content, then its rounds' histories; what is being sent waits for the next pass."""
+async def _erase_row(tables: Tables, engine: DurableEngine, errand: Errand, key: LedgerKey) -> None:
+    """Take a row's presses, letter and content, then its rounds' histories; what is being sent waits for the next."""
+    ledger = Ledger(tables)
     row = await ledger.get(errand.user, key.id)
-    if row is None:
-        return
-    if not row.is_final:
+    if row is not None and not row.is_final:
         row = await suppress(ledger, errand.user, key.id, REASON)
     if row is None:
         return
     try:
         if not row.erased:
-            await presses.erase(row.id, row.created_at)
+            await EngagementTable(tables).erase(row.id, row.created_at)
+            if row.state == "failed":
+                await DeadLetterTable(tables).remove(dead_letter(row))
             row = await ledger.erase(row)
         if await _purged(engine, row):
             await ledger.erase(row, purged=True)

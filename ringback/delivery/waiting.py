@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,9 +24,13 @@ from ringback.tables.service import LEDGER, Tables
 log = logging.getLogger(__name__)
 WAITING_STATES = ("pending", "waiting")
 WRITES = 5
+# A turn of the bot has seconds: what more there is to wake, the recovery timer does.
+WOKEN_AT_A_TURN = 500
+AT_ONCE = 8
 QUIET, RATE = "quiet-hours", "rate"
 
 Change = tuple[str, msgspec.Struct]
+Done = TypeVar("Done")
 
 
 async def tell_and_wake(
@@ -41,17 +46,29 @@ async def tell_and_wake(
     for operation, word in changes:
         await tell(entities, user, operation, word)
     if errand is not None:
-        await run_wake(tables, engine, errand, reasons)
+        await run_wake(tables, engine, errand, reasons, WOKEN_AT_A_TURN)
 
 
 async def run_wake(
-    tables: Tables, engine: DurableEngine, errand: Errand, reasons: Collection[str] = (QUIET, RATE)
+    tables: Tables,
+    engine: DurableEngine,
+    errand: Errand,
+    reasons: Collection[str] = (QUIET, RATE),
+    most: int | None = None,
 ) -> None:
-    """Wake what waits for one of these reasons; what was about to wait hears of it too, and asks once in vain."""
-    for row in await _waiting(tables, errand.user):
-        if row["State"] == "pending" or row.get("Code") in reasons:
-            await engine.raise_event(instance_of(row["RowKey"], row.get("Round") or 0), WAKE_EVENT, {})
-    await ErrandTable(tables).done(errand)
+    """Wake what waits for one of these reasons; what was about to wait hears of it too, and asks once in vain.
+
+    With more than `most` of them the errand stays on the list.
+    """
+    rows = await _waiting(tables, errand.user)
+    wanted = [row for row in rows if row["State"] == "pending" or row.get("Code") in reasons]
+
+    async def wake(row: dict[str, Any]) -> None:
+        await engine.raise_event(instance_of(row["RowKey"], row.get("Round") or 0), WAKE_EVENT, {})
+
+    await _a_few_at_a_time(wake(row) for row in wanted[:most])
+    if len(wanted[:most]) == len(wanted):
+        await ErrandTable(tables).done(errand)
 
 
 def _reasons(changes: Sequence[Change]) -> set[str]:
@@ -74,18 +91,31 @@ async def suppress_waiting(
     Tell the entity first: what passes the gate after this has looked is stopped there. The row is written first, which
     every claim heeds, then the event wakes the orchestration.
     """
-    ledger, ended = Ledger(tables), 0
-    for waiting in await _waiting(tables, user):
-        identity, about = waiting["RowKey"], waiting.get("Category") or ""
+    ledger = Ledger(tables)
+
+    async def end(waiting: dict[str, Any]) -> bool:
+        about = waiting.get("Category") or ""
         if (category == EVERY and about == OPERATIONS and reason is None) or category not in {EVERY, about}:
-            continue
-        row = await suppress(ledger, user, identity, reason or f"opted-out: {about}")
+            return False
+        row = await suppress(ledger, user, waiting["RowKey"], reason or f"opted-out: {about}")
         if row is not None:
             await engine.raise_event(instance_of(row.id, row.round), CANCEL_EVENT, {"reason": row.detail})
-            ended += 1
+        return row is not None
+
+    ended = sum(await _a_few_at_a_time(end(row) for row in await _waiting(tables, user)))
     if ended:
         log.info("%d waiting messages to user %s are suppressed", ended, user)
     return ended
+
+
+async def _a_few_at_a_time(jobs: Iterable[Coroutine[Any, Any, Done]]) -> list[Done]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(job: Coroutine[Any, Any, Done]) -> Done:
+        async with gate:
+            return await job
+
+    return await asyncio.gather(*map(one, jobs))
 
 
 async def _waiting(tables: Tables, user: str) -> list[dict[str, Any]]:

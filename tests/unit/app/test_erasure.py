@@ -116,7 +116,7 @@ async def test_what_is_being_sent_is_taken_by_a_later_pass_with_its_dead_letter(
     await deliveries.ledger.complete(row, failed, now())
     engine.show("notify-one", runtime="Completed")
     await recover_errands(tables, engine, grace=NONE)
-    await deliveries.letters.put(msgspec.structs.replace(dead_letter(row), failed_at=row.created_at))
+    await deliveries.letters.put(dead_letter(row))
     await finish(tables, engine)
     assert SECRET not in await everything(tables)
     assert (await deliveries.letters.page(size=5), await errands(tables)) == ([], [])

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from ringback.delivery import waiting
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.notification import Notification
 from ringback.delivery.person import Given, Registration, Word
@@ -93,6 +94,16 @@ async def test_an_errand_that_was_asked_for_again_is_not_done(tables):
     await table.done(first)
     assert await errands(tables) == [("wake", "ann")]
     await table.done(second)
+    assert await errands(tables) == []
+
+
+async def test_more_than_a_turn_of_the_bot_can_wake_is_left_to_the_timer(tables, engine, entities, waits, monkeypatch):
+    monkeypatch.setattr(waiting, "WOKEN_AT_A_TURN", 1)
+    await tell_and_wake(tables, engine, entities, "ann", [("prefer", Wish(quiet_hours=[]))])
+    assert len(woken(engine)) == 1
+    assert await errands(tables) == [("wake", "ann")]
+    await recover_errands(tables, engine, grace=NONE)
+    assert woken(engine) == {"quiet", "rate", "new!r2"}
     assert await errands(tables) == []
 
 
