@@ -1,127 +1,32 @@
-"""Presses on delivered cards, from the dialogue to the ledger's view and the sums over all."""
+"""Presses on delivered cards: whose they are, how often they count, and what other systems are told."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import azure.functions as func
-import msgspec
 import pytest
 
 import bot_http.engagement
 import bot_http.notifications
 from ringback import metrics
-from ringback.bot.arrivals import arrive
-from ringback.bot.buttons import ButtonDesk
-from ringback.bot.dialogue import Dialogue
-from ringback.bot.preferences import PreferencesDesk
-from ringback.channels.port import Outcome, SendResult
-from ringback.delivery import content as contents
 from ringback.delivery.erasure import erase_user
-from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import new_row
 from ringback.delivery.notification import Notification
-from ringback.engagement import catalogue, dismiss
-from ringback.engagement.action import CardAction
 from ringback.errors import RetryableError
-from ringback.operations.desk import OperationsDesk
 from ringback.tables import engagement
 from ringback.tables.aliases import AliasTable, resolve_id
 from ringback.tables.engagement import EngagementTable
 from ringback.tables.notifications import NotificationEntry
-from ringback.tables.operations import OperationTable
 from ringback.tables.users import UserTable
-from tests.unit.app.conftest import inbound
-from tests.unit.app.people import Entities
-
-# When `inbound` says that everything is heard.
-BORN = datetime(2026, 3, 1, tzinfo=timezone.utc)
-LINK = "https://shop.example/7"
-CARD = {
-    "type": "AdaptiveCard",
-    "version": "1.5",
-    "body": [{"type": "TextBlock", "text": "Parcel 7"}],
-    "actions": [
-        {"type": "Action.Submit", "title": "View", "data": {"action": "view"}},
-        {"type": "Action.Submit", "title": "Dismiss", "data": {"action": "dismiss"}},
-        {"type": "Action.Execute", "title": "Rate", "verb": "rate", "data": {"stars": 5}},
-        {"type": "Action.Submit", "title": "Ask", "data": {"action": "start", "operation": "external-job"}},
-        {"type": "Action.Submit", "title": "Settings", "data": "settings"},
-    ],
-}
-
-
-class Channel:
-    def __init__(self) -> None:
-        self.updates = []
-
-    async def update(self, recipient, activity_id, payload):
-        self.updates.append((activity_id, payload))
-        return SendResult(outcome=Outcome.DELIVERED)
-
-
-class World:
-    """Somebody to whom a card was delivered."""
-
-    def __init__(self, tables, engine, config) -> None:
-        self.tables, self.engine, self.entities = tables, engine, Entities()
-        self.ledger = Ledger(tables)
-        desk = PreferencesDesk(tables, engine, self.entities, config)
-        operations = OperationsDesk(OperationTable(tables), engine)
-        self.dialogue = Dialogue(operations, desk, ButtonDesk(tables), config, None)
-
-    async def heard(self, text="", at=BORN, **fields):
-        said = inbound(text, **fields)
-        said = msgspec.structs.replace(said, reference=msgspec.structs.replace(said.reference, seen_at=at))
-        return await arrive(said, self.tables, self.entities)
-
-    async def deliver(self, identity="notify-7", link=LINK, **fields):
-        here = await self.heard("hello", activity=f"hello-{identity}", **fields)
-        user, reference = here.reference.user_key, here.reference.key
-        content = contents.from_card(CARD, "Parcel", link)
-        notification = Notification(id=identity, user=user, category="orders", content=content)
-        row = msgspec.structs.replace(
-            new_row(notification, BORN),
-            state="delivered",
-            channel="bot",
-            reference=reference,
-            activity_id="m1",
-            tries=1,
-        )
-        await self.ledger.open(row)
-        return row
-
-    def data(self, title, identity="notify-7"):
-        shown = contents.marked(contents.from_card(CARD, None, None), identity)["attachments"][0]["content"]["actions"]
-        return next(action["data"] for action in shown if action["title"] == title)
-
-    async def press(self, title, identity="notify-7", activity="p1", value=None, **fields):
-        given = self.data(title, identity) if value is None else value
-        here = await self.heard(value=given, activity=activity, **fields)
-        [answer] = await self.dialogue.respond(here)
-        return answer
-
-    async def counted(self, identity="notify-7"):
-        found = await EngagementTable(self.tables).of(identity, BORN)
-        return {name: presses.presses for name, presses in found.items()}
+from tests.unit.app.pressing import BORN, LINK, World
 
 
 @pytest.fixture
 def world(tables, engine, config):
     return World(tables, engine, config)
-
-
-@pytest.fixture
-def channel(monkeypatch, config):
-    found = Channel()
-    monkeypatch.setattr(dismiss, "sender", lambda _: found)
-    monkeypatch.setattr(dismiss, "settings", lambda: config)
-    monkeypatch.setattr(dismiss, "SECONDS", 60.0)
-    return found
 
 
 async def test_a_view_is_answered_with_the_link_and_counted(world):
@@ -208,117 +113,10 @@ async def test_a_message_to_a_group_may_be_pressed_by_who_is_in_it(world):
     assert await world.counted() == {"view": 3}
 
 
-async def test_dismissing_takes_the_buttons_away_where_the_channel_can_edit(world, channel):
-    await world.deliver(channelId="msteams")
-    assert (await world.press("Dismiss", channelId="msteams"))["text"] == "Dismissed."
-    [(activity_id, payload)] = channel.updates
-    assert activity_id == "m1"
-    [link] = payload["attachments"][0]["content"]["actions"]
-    assert (link["type"], link["url"]) == ("Action.OpenUrl", LINK)
-    assert await world.counted() == {"dismiss": 1}
-
-
-async def test_dismissing_changes_nothing_where_the_channel_cannot_or_others_see_the_card(world, channel):
-    await world.deliver()
-    assert (await world.press("Dismiss"))["text"] == "Dismissed."
-    group = {"channelId": "msteams", "conversation": {"id": "19:g", "isGroup": True}}
-    await world.deliver("notify-8", **group)
-    await world.press("Dismiss", "notify-8", **group)
-    assert channel.updates == []
-    assert (await world.counted("notify-8")) == {"dismiss": 1}
-
-
-async def test_a_channel_that_is_slow_holds_up_no_press_and_still_changes_the_card(world, channel, monkeypatch):
-    gate, update = asyncio.Event(), channel.update
-
-    async def slow(*given):
-        await gate.wait()
-        return await update(*given)
-
-    monkeypatch.setattr(channel, "update", slow)
-    monkeypatch.setattr(dismiss, "SECONDS", 0.01)
-    await world.deliver(channelId="msteams")
-    assert (await world.press("Dismiss", channelId="msteams"))["text"] == "Dismissed."
-    assert channel.updates == []
-    gate.set()
-    await asyncio.gather(*dismiss._late)
-    assert len(channel.updates) == 1
-
-
-async def test_a_template_that_is_gone_fails_no_press(world, channel):
-    row = await world.deliver(channelId="msteams")
-    row.content = contents.from_template("no-such-template", {}, None, None)
-    await world.ledger.save(row, content=True)
-    assert (await world.press("Dismiss", channelId="msteams"))["text"] == "Dismissed."
-    assert channel.updates == []
-    assert await world.counted() == {"dismiss": 1}
-
-
 async def test_any_other_button_is_acknowledged_and_counted(world):
     await world.deliver()
     assert "noted" in (await world.press("Rate"))["text"]
     assert await world.counted() == {"rate": 1}
-
-
-async def test_a_registered_action_answers_its_presses(world, monkeypatch):
-    seen = []
-
-    async def respond(press, tables):
-        seen.append((press.id, press.data, press.delivery.id, press.reference.user_id, tables is world.tables))
-        return f"{press.data['stars']} stars!"
-
-    monkeypatch.setattr(catalogue, "ACTIONS", (*catalogue.ACTIONS, CardAction(name="rate", respond=respond)))
-    await world.deliver()
-    assert (await world.press("Rate"))["text"] == "5 stars!"
-    assert seen == [("p1", {"stars": 5}, "notify-7", "dl_ann", True)]
-    assert await world.counted() == {"rate": 1}
-
-
-async def test_a_button_may_start_an_operation_or_say_something(world):
-    await world.deliver()
-    assert "One moment please" in (await world.press("Ask"))["text"]
-    [(_, _, payload)] = world.engine.started
-    assert payload["operation"] == "external-job"
-    assert "stop" in (await world.press("Settings", activity="p2"))["text"]
-    assert await world.counted() == {"start": 1, "submit": 1}
-
-
-async def test_an_execute_is_answered_with_its_request(world):
-    await world.deliver()
-    action = {"type": "Action.Execute", "verb": "rate", "data": world.data("Rate")}
-    fields = {"type": "invoke", "name": "adaptiveCard/action"}
-    answer = await world.press("Rate", value={"action": action, "trigger": "manual"}, **fields)
-    assert answer["type"] == "invokeResponse"
-    assert answer["value"]["status"] == 200
-    body = answer["value"]["body"]
-    assert (body["statusCode"], body["type"]) == (200, "application/vnd.microsoft.activity.message")
-    assert "noted" in body["value"]
-    assert await world.counted() == {"rate": 1}
-
-
-async def test_an_execute_that_starts_something_gets_a_message_too(world):
-    await world.deliver()
-    value = {"action": {"type": "Action.Execute", "data": world.data("Ask")}}
-    here = await world.heard(type="invoke", name="adaptiveCard/action", value=value)
-    message, answer = await world.dialogue.respond(here)
-    assert "One moment please" in message["text"]
-    assert answer["value"]["body"]["statusCode"] == 200
-
-
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [
-        ({"name": "task/fetch", "value": {}}, 501),
-        ({"name": "adaptiveCard/action", "value": {"action": {"data": {"action": "view"}}}}, 200),
-        ({"name": "adaptiveCard/action", "value": "x"}, 200),
-        ({}, 501),
-    ],
-)
-async def test_invokes_that_no_button_of_ours_made(world, fields, status):
-    [answer] = await world.dialogue.respond(inbound(type="invoke", **fields))
-    assert answer["value"]["status"] == status
-    if status == 200:
-        assert answer["value"]["body"]["statusCode"] == 400
 
 
 async def test_a_button_of_an_unmarked_card_is_still_noted(world):
@@ -375,19 +173,3 @@ async def test_a_press_that_others_keep_counting_beside_is_a_matter_of_asking_ag
     monkeypatch.undo()
     await world.press("View")
     assert await world.counted() == {"view": 1}
-
-
-async def test_the_action_of_the_docs_answers_its_button(world, monkeypatch):
-    page = Path(__file__).resolve().parents[3] / "docs" / "engagement.md"
-    [code] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    saved = []
-
-    async def save_rating(user, stars, once):
-        saved.append((stars, once))
-
-    names = {"save_rating": save_rating, "__name__": "rate"}
-    exec(compile(code, str(page), "exec"), names)
-    monkeypatch.setattr(catalogue, "ACTIONS", (*catalogue.ACTIONS, names["RATE"]))
-    await world.deliver()
-    assert (await world.press("Rate"))["text"] == "5 stars, thank you!"
-    assert saved == [(5, "p1")]
