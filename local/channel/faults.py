@@ -20,9 +20,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "client": ("post", "upload"),
     "directline": CLIENT_CALLS,
 }
-# What cannot be done before it fails, because it has no end, or twice, because its body can be read but once.
+# What cannot be done before it fails, because it has no end, or twice, because its body can be read but once or because
+# the second time tells nothing.
 NOT_TAKEN = ("stream", "turn")
-NOT_TWICE = ("stream", "upload", "login", "token", "reconnect", "get", *GROUPS["read"])
+NOT_TWICE = ("stream", "delete", "upload", "login", "token", "reconnect", "get", *GROUPS["read"])
 NO_ANSWER = {"frame": ("status", "html", "retry_after"), "turn": ("drop", "html", "retry_after")}
 LONGEST_RETRY_AFTER = 86400
 WRITES_BLOCKED = '{"subCode":"MessageWritesBlocked","details":"The user blocked the bot.","errorCode":209}'

@@ -68,7 +68,7 @@ async def struck(request: web.Request, fault: Fault | None, handler: Handler) ->
         raise DroppedError("the connection was dropped by a fault")
     if fault.status:
         return _answer(fault)
-    return response or await handler(request)
+    return await handler(request) if response is None else response
 
 
 def _answer(fault: Fault) -> web.StreamResponse:

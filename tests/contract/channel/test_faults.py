@@ -150,6 +150,7 @@ async def test_the_bot_can_be_posted_to_twice_and_a_client_told_a_timeout(channe
         {"preset": "500", "operations": ["frame"]},
         {"delay": 1, "taken": True, "operations": ["stream"]},
         {"twice": True, "operations": ["client"]},
+        {"twice": True, "operations": ["send", "delete"]},
         {"status": 500, "operations": []},
     ],
 )
