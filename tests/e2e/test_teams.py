@@ -141,7 +141,7 @@ def test_without_the_app_it_goes_by_the_next_channel(stack: Stack, ann: Colleagu
     view = ann.told("either way")
     assert (view["status"], view["channel"]) == ("delivered", "sms")
     assert [attempt["code"] for attempt in view["attempts"]] == ["NotInstalled", None]
-    assert ann.seen()["reach"] == {"bot": "not-installed", "sms": "open"}
+    until(lambda: ann.seen()["reach"] == {"bot": "not-installed", "sms": "open"})
     # What is known is not asked again, until somebody says that it is otherwise.
     asked = ann.creations
     view = ann.told("by the phone at once")
@@ -149,6 +149,7 @@ def test_without_the_app_it_goes_by_the_next_channel(stack: Stack, ann: Colleagu
     assert ann.creations == asked
     request("DELETE", f"{stack.channel}/admin/faults/{rule}")
     ann.register(teams={})
+    until(lambda: ann.seen()["reach"]["bot"] == "open")
     assert ann.told("by Teams now")["channel"] == "bot"
 
 
@@ -157,13 +158,49 @@ def test_what_the_channel_refuses_for_good_is_a_dead_letter_that_can_be_sent_aga
     rule = fault(stack, "403-not-installed")
     view = ann.told("patience")
     assert (view["status"], view["reason"]) == ("failed", "NotInstalled")
+    until(lambda: ann.seen()["reach"]["bot"] == "not-installed")
     request("DELETE", f"{stack.channel}/admin/faults/{rule}")
     ann.register(**ann.address, teams={"serviceUrl": f"{stack.channel}/teams"})
+    until(lambda: ann.seen()["reach"]["bot"] == "open")
     stack.api("POST", f"dead-letters/{view['id']}/redrive")
     assert ended(stack, view["id"], seconds=60)["status"] == "delivered"
     with pytest.raises(HttpError) as caught:
         ann.register(teams={"serviceUrl": "https://example.org/teams"})
     assert (caught.value.status, '"field":"teams.serviceUrl"' in caught.value.body) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("preset", "code", "reach"),
+    [
+        ("400", "BadArgument", "open"),
+        ("401", "Unauthorized", "open"),
+        ("403", "Forbidden", "open"),
+        ("403-blocked-by-user", "ConversationBlockedByUser", "blocked"),
+        ("403-wrong-host", "InvalidBotApiHost", "open"),
+        ("404-conversation", "ConversationNotFound", "open"),
+    ],
+)
+def test_what_cannot_be_opened_fails_with_the_channels_word(
+    stack: Stack, ann: Colleague, preset: str, code: str, reach: str
+):
+    ann.register()
+    fault(stack, preset, times=1)
+    view = ann.told("a letter")
+    assert (view["status"], view["reason"], view["tries"]) == ("failed", code, 1)
+    until(lambda: ann.seen()["reach"]["bot"] == reach)
+    assert ann.conversations == []
+
+
+def test_who_is_in_no_tenant_is_gone_when_it_is_said_twice(stack: Stack, ann: Colleague):
+    ann.register()
+    fault(stack, "404-conversation", times=2)
+    for _ in range(2):
+        assert ann.told("anybody?")["reason"] == "ConversationNotFound"
+    until(lambda: ann.seen()["reach"]["bot"] == "gone")
+    assert ann.told("nobody")["reason"] == "gone"
+    ann.register(teams={})
+    until(lambda: ann.seen()["reach"]["bot"] == "open")
+    assert ann.told("somebody after all")["status"] == "delivered"
 
 
 def test_a_busy_channel_is_asked_again_and_nothing_is_ambiguous(stack: Stack, ann: Colleague):

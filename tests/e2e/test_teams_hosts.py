@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
-from bench.cloud import Cloud
-from tests.e2e.notifying import FINAL
+from bench.cloud import SECRET, Cloud, call
+from tests.e2e.notifying import FINAL, until
 
 SETTINGS = {
     "MicrosoftAppId": "00000000-0000-4000-8000-000000000b07",
@@ -107,6 +107,15 @@ def test_a_conversation_is_opened_with_the_bots_own_token(guarded: Cloud):
     assert (view["status"], view["tries"]) == ("delivered", 1)
     [asked] = creations(guarded)
     assert asked["status"] == 201
+    conversation = asked["answer"]["id"]
+    said = {"type": "message", "text": "hello", "from": {"id": address["aadObjectId"]}}
+    url = f"{guarded.channel}/v3/directline/conversations/{conversation}/activities"
+    call("POST", url, said, {"Authorization": f"Bearer {SECRET}"})
+    path = f"users/msteams%3A{address['aadObjectId']}"
+    until(lambda: bool(guarded.api("GET", path)["conversations"]))
+    assert f"aad:{address['tenantId']}:{address['aadObjectId']}" in guarded.api("GET", path)["aliases"]
+    assert told(guarded, 0, address, "and again")["status"] == "delivered"
+    assert len(creations(guarded)) == 1
     assert asked["body"] == {
         "isGroup": False,
         "bot": {"id": f"28:{SETTINGS['MicrosoftAppId']}"},
