@@ -109,6 +109,10 @@ class QueueTriggers:
         return len(messages)
 
     async def _handle(self, function: Function, queue: Any, poison: Any, message: Any) -> None:
+        if message.dequeue_count > self._settings.max_dequeue_count:
+            # Its last run did not come to an end, perhaps because it ended the host.
+            await self._give_up(function, queue, poison, message)
+            return
         lease = asyncio.get_running_loop().create_task(_keep_lease(queue, message))
         try:
             await self._deliver(function, self._trigger(message))
@@ -135,8 +139,8 @@ class QueueTriggers:
         await poison.send_message(message.content)
         await queue.delete_message(message)
         self._log.problem(
-            f"function {function.name} failed {message.dequeue_count} times on message {message.id}: moved to "
-            f"{poison.queue_name}"
+            f"function {function.name} did not get through message {message.id}, which was taken "
+            f"{message.dequeue_count} times: moved to {poison.queue_name}"
         )
 
     def _trigger(self, message: Any) -> Any:

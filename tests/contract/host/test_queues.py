@@ -51,6 +51,19 @@ def test_a_message_that_always_fails_is_moved_to_the_poison_queue(host: Host, qu
     assert until(lambda: "moved to jobs-poison" in host.log_text())
 
 
+def test_a_message_that_ended_its_last_run_with_the_host_is_not_run_again(
+    hosts: list[Host], queues: QueueServer, tmp_path
+) -> None:
+    queues.handle("PUT", "/acc/jobs", "")
+    queues.handle("POST", "/acc/jobs/messages", "<MessageText>cG9pc29u</MessageText>")
+    queues.queues["jobs"][0].count = 3
+    host = Host(APPS / "messages", tmp_path / "state", environment={"Account": queues.connection, "IN_QUEUE": "jobs"})
+    hosts.append(host.start())
+    assert until(lambda: queues.texts("jobs-poison") == ["poison"])
+    assert until(lambda: queues.texts("jobs") == [])
+    assert host.call("GET", "/api/seen").json == []
+
+
 def test_a_missing_connection_is_said_once_and_the_rest_runs(hosts: list[Host], tmp_path) -> None:
     host = Host(APPS / "messages", tmp_path / "state", environment={"IN_QUEUE": "jobs"}).start()
     hosts.append(host)
