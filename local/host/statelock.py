@@ -25,10 +25,18 @@ def lock(folder: Path) -> IO[str]:
 def _held(folder: Path) -> IO[str]:
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / "host.lock").open("a+", encoding="utf-8", errors="replace")
+    try:
+        _take(file, folder)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _take(file: IO[str], folder: Path) -> None:
     if not _try_lock(file):
         file.seek(0)
         holder = file.read().strip() or "unknown"
-        file.close()
         raise StateError(
             f"the state folder {folder} is in use by another host (process {holder}). End it, or give this one "
             f"another folder with --state."
@@ -37,7 +45,6 @@ def _held(folder: Path) -> IO[str]:
     file.truncate()
     file.write(str(os.getpid()))
     file.flush()
-    return file
 
 
 if os.name == "nt":

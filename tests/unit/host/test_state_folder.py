@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -60,3 +61,49 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     assert again.of_function("door") == first.of_function("door")
     assert len({first.master, first.host, first.durable, first.event_grid, first.of_function("door")}) == 5
     database.close()
+
+
+def test_a_disk_without_locks_is_no_other_host(tmp_path: Path, monkeypatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StateError, match=r"cannot be used \(No locks available: host\.lock\)\. .* --state"):
+        statelock.lock(tmp_path / "state")
+
+
+def test_a_folder_that_may_not_be_made(tmp_path: Path, monkeypatch) -> None:
+    def mkdir(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(StateError, match=r"cannot be used \(Permission denied: .*state\)"):
+        statelock.lock(tmp_path / "state")
+
+
+def test_a_lock_file_with_anything_in_it(tmp_path: Path) -> None:
+    (tmp_path / "host.lock").write_bytes(b"\xff\xfe")
+    held = statelock.lock(tmp_path)
+    with pytest.raises(StateError, match=r"another host \(process \d+\)"):
+        statelock.lock(tmp_path)
+    held.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "the disk is full. Free some space"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "this process may read and write it"),
+        (sqlite3.OperationalError("database is locked"), "no other program holds it"),
+        (sqlite3.OperationalError("no such table: instances"), "is damaged, or is no state file of this host"),
+        (sqlite3.OperationalError("table meta already exists"), "is damaged, or is no state file of this host"),
+        (sqlite3.DatabaseError("file is not a database"), "is damaged, or is no state file of this host"),
+    ],
+)
+def test_what_keeps_a_state_file_from_being_used_is_told(tmp_path: Path, monkeypatch, error, told: str) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(StateError, match=told):
+        Database(tmp_path / "host.db")
