@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.directline import HttpError, request, text_of
-from tests.e2e.notifying import SECRET, ended, soon, until
+from tests.e2e.directline import Chat, HttpError, request, text_of
+from tests.e2e.notifying import SECRET, ended, soon, told, until
 from tests.e2e.stack import Stack
 
 CONSENT = [{"channel": "bot", "source": "import", "at": "2026-01-01T00:00:00Z"}]
@@ -124,6 +124,20 @@ def test_without_recorded_consent_nothing_is_opened(stack: Stack, ann: Colleague
     view = ann.told("unasked", category=category)
     assert (view["status"], view["reason"], view["tries"]) == ("suppressed", "no-consent", 0)
     assert (ann.conversations, ann.creations) == ([], 0)
+
+
+def test_a_client_that_claims_to_be_somebody_gets_nothing_of_theirs(stack: Stack, ann: Colleague):
+    ann.register()
+    eve = Chat(stack.channel, f"dl_eve{uuid.uuid4().hex}")
+    claim = {"id": eve.user, "aadObjectId": ann.object_id}
+    eve.post(text="hello", **{"from": claim}, channelData={"tenant": {"id": ann.tenant}})
+    eve.wait_text("Hello")
+    assert ann.told("for Ann alone")["status"] == "delivered"
+    [conversation] = ann.conversations
+    assert ann.read(conversation) == ["for Ann alone"]
+    eve.ask("status", "running")
+    assert told(eve, "for Ann alone") == 0
+    assert ann.seen()["aliases"] == [f"aad:{ann.tenant}:{ann.object_id}"]
 
 
 def test_who_is_not_registered_is_nobody(stack: Stack, ann: Colleague):
