@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ringback.channels.address import Recipient
+from ringback.channels.teams import TeamsUser
 from ringback.delivery.notification import Stop
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import Tables
@@ -15,5 +16,6 @@ class RecipientTable:
         self._references = ReferenceTable(tables)
 
     async def get(self, user: str, stop: Stop) -> Recipient | None:
-        """The recipient, or None when nothing is stored (any more) under this key."""
-        return await self._references.recipient(user, stop.reference)
+        """The recipient, or None when nothing is stored (any more) under this key, or no conversation is open yet."""
+        found = await self._references.recipient(user, stop.reference)
+        return None if isinstance(found, TeamsUser) else found

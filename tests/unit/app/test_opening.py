@@ -17,6 +17,7 @@ from ringback.delivery.pace import parse_windows
 from ringback.delivery.throttle import Throttle, ThrottledError
 from ringback.settings import ThrottleSettings
 from ringback.tables.addresses import AddressTable
+from ringback.tables.recipients import RecipientTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.tenants import TenantTable
 from ringback.tables.throttle import ThrottleTable
@@ -74,6 +75,13 @@ async def test_it_is_opened_once_and_found_again(tables, config, channel, stop):
     assert await both[1].get(USER, stop) == first
     assert channel.asked == [(ANN, SERVICE_URL)]
     assert await ReferenceTable(tables).of(USER) == [], "they were not heard there"
+
+
+async def test_what_was_sent_is_changed_only_in_a_conversation_that_is_open(tables, config, channel, stop):
+    assert await RecipientTable(tables).get(USER, stop) is None
+    opened = await recipients(tables, config).get(USER, stop)
+    assert await RecipientTable(tables).get(USER, stop) == opened
+    assert len(channel.asked) == 1
 
 
 async def test_of_two_at_once_the_first_row_stands(tables, config, channel, stop):
