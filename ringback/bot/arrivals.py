@@ -118,12 +118,7 @@ async def _group(reference: Reference, tables: Tables) -> list[Reference]:
 
 async def group_owner(reference: Reference, tables: Tables) -> list[str]:
     """The user key of the group in which somebody is, of the whole channel of a team too; none for a person alone."""
-    if not reference.is_group:
-        return []
-    # Below a post in a channel of a team, a conversation's id is the channel's with the post's behind it.
-    ids = dict.fromkeys((reference.conversation_id, reference.conversation_id.partition(";")[0]))
-    places = [msgspec.structs.replace(reference, conversation_id=identity) for identity in ids]
-    return [group.user_key for place in places for group in await _group(place, tables)]
+    return [group.user_key for group in await _groups(reference, tables)]
 
 
 def _owned(reference: Reference, owner: str) -> Reference:
