@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -63,8 +64,10 @@ class Colleague:
 
 
 @pytest.fixture
-def ann(stack: Stack) -> Colleague:
-    return Colleague(stack)
+def ann(stack: Stack) -> Iterator[Colleague]:
+    yield Colleague(stack)
+    # A fault that was not used up would strike whoever comes next.
+    request("DELETE", f"{stack.channel}/admin/faults")
 
 
 def fault(stack: Stack, preset: str, **fields: Any) -> str:
