@@ -8,16 +8,17 @@ from typing import Any
 import azure.durable_functions as df
 import msgspec
 
+from ringback.delivery.desk import PREFIX
 from ringback.delivery.erasure import ERASED
 from ringback.delivery.ledger import Ledger
-from ringback.delivery.notification import DeliveryEnd, DeliveryHold, SendOrder
+from ringback.delivery.notification import DeliveryEnd, DeliveryHold, Notification, SendOrder
 from ringback.delivery.opening import Recipients
 from ringback.delivery.sending import Sending, dead_letter
 from ringback.delivery.throttle import throttle
 from ringback.settings import settings
 from ringback.tables.dead_letters import DeadLetterTable
 from ringback.tables.errands import ERASE, ErrandTable
-from ringback.tables.notifications import NotificationTable
+from ringback.tables.notifications import Listing, NotificationTable
 from ringback.tables.service import tables
 from ringback.templates.library import Templates
 
@@ -33,8 +34,8 @@ async def send_message(payload: dict[str, Any]) -> dict[str, Any]:
     sending = Sending(Ledger(found), Recipients(found, pace, config), DeadLetterTable(found), pace, templates)
     order = msgspec.convert(payload, SendOrder)
     answer = await sending.send(order)
-    if answer.outcome in {"delivered", "ended"} or (answer.outcome == "permanent" and order.last):
-        await NotificationTable(found).unlist(order.notification.id, order.notification.round)
+    ended = answer.outcome in {"delivered", "ended"} or (answer.outcome == "permanent" and order.last)
+    await _note(order.notification, ended=ended)
     return _plain(answer)
 
 
@@ -43,6 +44,7 @@ async def hold_delivery(payload: dict[str, Any]) -> dict[str, Any]:
     """Input: DeliveryHold. Note until when a message waits. Output: {"ended": its state, or null}."""
     hold = msgspec.convert(payload, DeliveryHold)
     row = await Ledger(tables()).hold(hold.notification, hold.until, hold.reason, _now())
+    await _note(hold.notification, ended=row.is_final)
     return {"ended": row.state if row.is_final else None}
 
 
@@ -56,8 +58,19 @@ async def close_delivery(payload: dict[str, Any]) -> dict[str, Any]:
     if row.code == ERASED and not row.erased:
         # It came after its person was erased: what it says goes the way of the rest.
         await ErrandTable(found).add(ERASE, row.user, row.created_at or _now())
-    await NotificationTable(found).unlist(row.id, end.notification.round)
+    await _note(end.notification, ended=True)
     return {"state": row.state, "reason": row.detail or row.code}
+
+
+async def _note(notification: Notification, *, ended: bool) -> None:
+    """Take what has ended off the recovery timer's list; put on it what an operation sends and takes long."""
+    index = NotificationTable(tables())
+    if ended:
+        await index.unlist(notification.id, notification.round)
+    elif not notification.id.startswith(PREFIX):
+        # A notification was listed when it was taken in.
+        listing = Listing(delivery=notification.id, user=notification.user, at=_now(), round=notification.round)
+        await index.list_open(listing)
 
 
 def _plain(struct: msgspec.Struct) -> dict[str, Any]:

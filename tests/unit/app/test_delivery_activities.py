@@ -12,6 +12,7 @@ from ringback.channels import registry
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.desk import DeliveryDesk, delivery_of
 from ringback.delivery.notification import DeliveryEnd, DeliveryHold, Notification, SendOrder, Stop
+from ringback.delivery.recovery import recover_deliveries
 from ringback.tables.references import ReferenceTable
 from tests.unit.app.people import reference
 
@@ -86,3 +87,25 @@ async def test_an_end_that_no_channel_decided_is_off_the_list_too(channel, desk,
     assert await listed(desk) == []
     assert [letter.code for letter in await desk.letters.page(size=5)] == ["gave-up"]
     assert await call("hold_delivery", hold) == {"ended": "failed"}
+
+
+async def test_what_an_operation_sends_is_listed_when_it_takes_long_and_started_again_when_it_is_lost(
+    channel, desk, tables, engine
+):
+    here = reference(owner=USER)
+    await ReferenceTable(tables).put(here)
+    content = {"type": "message", "text": "the result"}
+    notification = Notification(id=f"{USER}-op-result", user=USER, category="operations", content=content)
+    order = SendOrder(notification=notification, stop=Stop(channel="bot", reference=here.key), attempt=1)
+    channel.answer = SendResult(outcome=Outcome.RETRY, code="Busy")
+    await call("send_message", order)
+    assert await listed(desk) == [notification.id]
+    assert await recover_deliveries(desk, grace=timedelta(0)) == 0
+    [(_, instance, payload)] = engine.started
+    assert (instance, payload["content"]) == (notification.id, None)
+    # The ledger kept what it says.
+    channel.answer = SendResult(outcome=Outcome.DELIVERED, activity_id="a1")
+    again = msgspec.convert(payload, Notification)
+    await call("send_message", msgspec.structs.replace(order, notification=again, attempt=2))
+    assert (await desk.find(notification.id)).content == content
+    assert await listed(desk) == []
