@@ -99,7 +99,7 @@ class Client:
                 f"This orchestration has status {instance.status.label}, but only orchestrations in the "
                 f'"Failed" state can be rewound.'
             )
-        self._engine.wake(rewind.rewind(self._store.database, instance, reason, self._clock.micros()))
+        self._engine.wake(rewind.rewind(self._store, instance, reason, self._clock.micros()))
 
     def signal(self, entity_id: str, operation: str, input_text: str | None) -> None:
         self._store.send(entity_id, self._signal_event(operation, input_text))

@@ -110,6 +110,8 @@ class TurnRecord:
     messages: list[tuple[str, str | None, str]] = field(default_factory=list)
     renewed: bool = False
     """The execution continued as new: what was there before goes."""
+    of_execution: str = ""
+    """The execution that the turn began with: all is dropped if that is gone by the time it is written."""
 
 
 @dataclass(frozen=True)

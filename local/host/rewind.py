@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from local.host import history
 from local.host.commands import Status
-from local.host.database import Database, Run
+from local.host.database import Run
 from local.host.history import Event, EventType
 from local.host.records import Instance
+from local.host.store import Store
 
 FAILED = (EventType.TASK_FAILED, EventType.SUB_ORCHESTRATION_FAILED)
 CHILD_KINDS = (EventType.SUB_ORCHESTRATION_CREATED, EventType.SUB_ORCHESTRATION_FAILED)
 
 
-def rewind(database: Database, instance: Instance, reason: str | None, now: int) -> list[str]:
+def rewind(store: Store, instance: Instance, reason: str | None, now: int) -> list[str]:
     """Rewind an instance and the children that failed under it; returns the instances to wake."""
-    with database.transaction() as run:
-        return _rewind(run, instance, reason, now)
+    with store.database.transaction() as run:
+        return _rewind(store, run, instance, reason, now)
 
 
-def _rewind(run: Run, instance: Instance, reason: str | None, now: int) -> list[str]:
+def _rewind(store: Store, run: Run, instance: Instance, reason: str | None, now: int) -> list[str]:
     rows = run("SELECT events FROM history WHERE instance = ? ORDER BY part", (instance.id,)).fetchall()
     events = history.read([row[0] for row in rows])
     woken: list[str] = []
@@ -26,14 +27,14 @@ def _rewind(run: Run, instance: Instance, reason: str | None, now: int) -> list[
     for child_id in children:
         child = _child(run, child_id)
         if child is not None and child.status is Status.FAILED:
-            woken += _rewind(run, child, reason, now)
+            woken += _rewind(store, run, child, reason, now)
     run("DELETE FROM history WHERE instance = ?", (instance.id,))
     text = ",".join(history.text(event) for event in kept)
     run("INSERT INTO history VALUES (?, 0, ?)", (instance.id, text))
     run("UPDATE instances SET status = ?, output = NULL, updated = ? WHERE id = ?", (Status.RUNNING, now, instance.id))
     if not any(child in woken for child in children):
         event = history.event(EventType.GENERIC, now, Data=f"Rewound: {reason or ''}")
-        run("INSERT INTO inbox (instance, execution, event) VALUES (?, NULL, ?)", (instance.id, history.text(event)))
+        store.send_within(run, instance.id, history.text(event))
         woken.append(instance.id)
     return woken
 

@@ -10,7 +10,7 @@ from local.host.commands import Status
 from local.host.database import Database, Run
 from local.host.records import Batch, Entity, EntityRecord, Head, Instance, Message, Start, Task, TurnRecord
 
-INSERT_MESSAGE = "INSERT INTO inbox (instance, execution, event) VALUES (?, ?, ?)"
+INSERT_MESSAGE = "INSERT INTO inbox (id, instance, execution, event) VALUES (?, ?, ?, ?)"
 
 PEEK = """
 SELECT
@@ -44,6 +44,9 @@ class Store:
         self.database = database
         highest = database.rows("SELECT COALESCE(MAX(id), 0) FROM tasks")[0][0]
         self._task_ids = itertools.count(highest + 1)
+        last = database.rows("SELECT COALESCE(MAX(id), 0) FROM inbox")[0][0]
+        # SQLite gives the id of a removed message to the next one, which a turn with the old one would delete.
+        self._message_ids = itertools.count(last + 1)
 
     # -- instances
 
@@ -63,7 +66,7 @@ class Store:
                 raise InstanceExistsError(Status(number))
             erase(run, start.instance)
             self._insert(run, start, now)
-        run(INSERT_MESSAGE, (start.instance, start.execution, start.event))
+        self.send_within(run, start.instance, start.event, start.execution)
 
     def _insert(self, run: Run, start: Start, now: int) -> bool:
         """False if there is an instance of that id."""
@@ -81,7 +84,11 @@ class Store:
             self.send_within(run, instance_id, event, execution)
 
     def send_within(self, run: Run, instance_id: str, event: str, execution: str | None = None) -> None:
-        run(INSERT_MESSAGE, (instance_id, execution, event))
+        run(INSERT_MESSAGE, (next(self._message_ids), instance_id, execution, event))
+
+    def _send_all(self, messages: list[tuple[str, str | None, str]]) -> None:
+        """For use inside a transaction."""
+        self.database.many(INSERT_MESSAGE, [(next(self._message_ids), *message) for message in messages])
 
     # -- turns
 
@@ -111,14 +118,16 @@ class Store:
             return instance, [part[0] for part in parts]
 
     def commit(self, batch: Batch) -> list[str]:
-        """Write what several turns decided, all or nothing. Returns instances that have a message at once: the parents
-        of children that could not be started.
+        """Write what several turns decided, all or nothing; turns of executions that were removed while they ran are
+        left out, and gone from the batch. Returns instances that have a message at once: the parents of children that
+        could not be started.
         """
         with self.database.transaction() as run:
             if batch.used_messages:
                 run("DELETE FROM inbox WHERE id IN (SELECT value FROM json_each(?))", (str(batch.used_messages),))
             if batch.finished_tasks:
                 run("DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(?))", (str(batch.finished_tasks),))
+            batch.turns = _still_there(run, batch.turns)
             self._write_turns(run, batch.turns)
             refused = self._write_outbox(run, batch)
             for entity in batch.entities:
@@ -164,7 +173,7 @@ class Store:
                     messages.append((instance.id, instance.execution, history.text(failed)))
                     refused.append(instance.id)
             messages += turn.messages
-        many(INSERT_MESSAGE, messages)
+        self._send_all(messages)
         return refused
 
     def _write_entity(self, run: Run, entity: EntityRecord) -> None:
@@ -176,7 +185,7 @@ class Store:
                 "ON CONFLICT (id) DO UPDATE SET state = excluded.state, updated = excluded.updated",
                 (entity.id, entity.state, entity.now, entity.now),
             )
-        self.database.many(INSERT_MESSAGE, list(entity.replies))
+        self._send_all(entity.replies)
 
     def new_task_id(self) -> int:
         return next(self._task_ids)
@@ -196,7 +205,7 @@ class Store:
             ).fetchall()
             for row_id, fire_at, instance_id, execution, number in due:
                 event = history.timer_fired(now, number, stamp(fire_at))
-                run(INSERT_MESSAGE, (instance_id, execution, history.text(event)))
+                self.send_within(run, instance_id, history.text(event), execution)
                 run("DELETE FROM timers WHERE id = ?", (row_id,))
         return [row[2] for row in due]
 
@@ -217,6 +226,16 @@ class Store:
             "SELECT id FROM instances WHERE continued = 1 AND status NOT IN (1, 3, 4, 5)"
         )
         return [row[0] for row in rows]
+
+
+def _still_there(run: Run, turns: list[TurnRecord]) -> list[TurnRecord]:
+    """Without the turns of executions that were removed while they ran."""
+    if not turns:
+        return turns
+    wanted = jsontext.dumps([turn.instance.id for turn in turns])
+    rows = run("SELECT id, execution FROM instances WHERE id IN (SELECT value FROM json_each(?))", (wanted,))
+    found = set(rows.fetchall())
+    return [turn for turn in turns if (turn.instance.id, turn.of_execution) in found]
 
 
 def erase(run: Run, instance_id: str) -> None:

@@ -40,7 +40,10 @@ class TurnRunner:
         batch = claim.batch
         batch.finished_tasks = [task.id for task, _ in claim.results]
         if not batch.is_empty:
+            decided = len(batch.turns)
             claim.woken.instances += self._store.commit(batch)
+            if len(batch.turns) < decided:
+                claim.woken.tasks = [task for turn in batch.turns for task in turn.tasks]
             # They must not be delivered again should the rest break.
             claim.results.clear()
         # The other thread may have looked into the inbox for the last time before this was in it.
@@ -73,6 +76,7 @@ class TurnRunner:
         if head is not None:
             record, used, following = self._orchestrations.turn(head, messages)
             if record is not None:
+                record.of_execution = head.execution
                 batch.turns.append(record)
             woken.add(following)
             return used

@@ -200,6 +200,27 @@ def test_threads_that_are_over_their_time_are_not_counted(world: World) -> None:
     until(world, lambda: is_final(world, "last"))
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_an_instance_that_is_removed_in_the_middle_of_its_turn_leaves_nothing(
+    world: World, is_replaced: bool
+) -> None:
+    world.start("holds", "slow")
+    world.engine.start()
+    assert ENTERED.wait(SECONDS)
+    assert await world.client.clear() == 1
+    if is_replaced:
+        world.start("quick", "slow")
+    LET_GO.set()
+    until(world, world.engine.is_idle)
+    for table in ("tasks", "inbox", "timers"):
+        assert world.database.rows(f"SELECT COUNT(*) FROM {table}") == [(0,)]
+    if is_replaced:
+        assert world.output("slow") == "done"
+        assert world.kinds("slow") == [12, 0, 1, 13]
+    else:
+        assert world.database.rows("SELECT COUNT(*) FROM history") == [(0,)]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_many_slow_turns_in_many_threads_lose_nothing_and_do_nothing_twice(world, monkeypatch, seed: int) -> None:
     random.seed(seed)
