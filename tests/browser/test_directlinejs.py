@@ -70,8 +70,8 @@ async def test_a_closed_socket_is_opened_again_with_the_watermark(channel, bot, 
     async with directlinejs(domain=domain(channel), secret=SECRET) as client:
         await client.post(message("one"))
         await client.until(lambda: "echo: one" in client.texts())
-        for socket in tuple(channel.runner.app[stream.STREAMS]):
-            await socket.close()
+        for opened in tuple(channel.runner.app[stream.STREAMS]):
+            await opened.socket.close()
         await bot.say(bot.of_type("message")[0], "meanwhile")
         await client.until(lambda: "meanwhile" in client.texts(), 40)
         assert client.texts() == ["one", "echo: one", "meanwhile"]
