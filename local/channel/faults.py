@@ -95,7 +95,7 @@ class Faults(Rules[Fault]):
         """
         given = dict(asked)
         preset = given.pop("preset", None)
-        if preset is not None and preset not in PRESETS:
+        if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
             raise bad_argument(f"There is no preset {preset!r}; there are: {', '.join(PRESETS)}.")
         try:
             rule = msgspec.convert({**PRESETS.get(preset or "", {}), **given}, Fault)

@@ -34,7 +34,7 @@ def guard(request: web.Request) -> Channel:
     if not _is_loopback(host) and host != urlsplit(channel.options.public_url).hostname:
         raise forbidden(f"The channel is not known as {host!r}: start it with --public-url.")
     origin = request.headers.get("Origin")
-    if origin and urlsplit(origin).netloc != request.host:
+    if origin and origin.partition("://")[2] != request.host:
         raise forbidden("Only the channel's own page may ask this.")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise forbidden("Only the channel's own page may ask this.")

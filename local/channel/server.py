@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 import signal
 import socket
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from yarl import URL
 
 from local.channel import admin, auth, connector, directline, page, roster, stream, uploads
 from local.channel.context import CHANNEL, Channel, Handler, Options
-from local.channel.errors import ChannelError
+from local.channel.errors import ChannelError, bad_argument
 from local.channel.http_protocol import Runner
 from local.channel.striking import faulty
 from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
@@ -21,6 +23,8 @@ from local.channel.wire import MAX_UPLOAD, error_answer, json_answer
 logger = logging.getLogger("local.channel")
 ALLOWED_HEADERS = "Authorization, Content-Type, Content-Disposition, X-Requested-With, x-ms-bot-agent"
 CLIENT_GONE = 499
+# URLs are made of it: the stream's, the page's policy.
+HOST = re.compile(r"[\w.:\[\]-]+", re.ASCII)
 # A bot or a load test may open hundreds of connections at once.
 BACKLOG = 1024
 CONNECTOR_PREFIXES = ("", "/teams")
@@ -53,6 +57,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return web.Response(status=204)
+        _check_host(request.host)
         return await handler(request)
     except ChannelError as error:
         return error_answer(error)
@@ -66,6 +71,15 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         return error_answer(ChannelError(500, "ServiceError", "The channel failed; its log says why."))
+
+
+def _check_host(host: str) -> None:
+    try:
+        fine = HOST.fullmatch(host) is not None and bool(URL(f"http://{host}").host)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise bad_argument("The Host header names no host.")
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> ChannelError:

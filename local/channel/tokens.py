@@ -85,7 +85,7 @@ class Tokens:
             )  # fmt: skip
         except jwt.ExpiredSignatureError:
             raise forbidden("The token has expired: generate a new one.", "TokenExpired") from None
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, ValueError) as error:
             raise forbidden(f"This is neither the channel's Direct Line secret nor a token of it ({error}).") from None
         return dict(claims)
 

@@ -221,6 +221,22 @@ async def test_users_and_conversations_are_switched(site, open_page):
     assert await transcript.filter(has_text="You said second.").count() == 0
 
 
+async def test_a_link_opens_a_group_as_one_of_its_people(site, open_page):
+    people = [{"id": "ann"}, {"id": "bob"}]
+    made = await site.dl("POST", "/conversations", {"channelId": "msteams", "isGroup": True, "members": people})
+    conversation = made.body["conversationId"]
+    page = await open_page()
+    await page.goto(f"{site.url}/?conversation={conversation}&channel=msteams&user=bob")
+    await page.locator(INPUT).wait_for()
+    await say(page, "@Bot hi")
+    await see(page, "You said")
+    (message,) = site.bot.of_type("message")
+    assert (message["from"]["id"], message["conversation"]["id"]) == ("bob", conversation)
+    await page.reload()
+    await see(page, "You said")
+    assert "conversation=" not in page.url
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_on_a_phone(site, open_page, scheme):
     page = await open_page(width=390, height=844, scheme=scheme)
