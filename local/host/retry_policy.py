@@ -10,7 +10,7 @@ from typing import Any
 from local.host.clock import Clock
 from local.host.functions import Function
 from local.host.invocation import RetryContext
-from local.host.settings import timespan
+from local.host.settings import SettingsError, timespan
 
 # Queues retry by visibility, HTTP answers its caller, durable functions have policies of their own.
 WITHOUT = {"httpTrigger", "queueTrigger", "orchestrationTrigger", "activityTrigger", "entityTrigger"}
@@ -64,7 +64,7 @@ class RetryPolicy:
 
     @classmethod
     def of(cls, function: Function) -> RetryPolicy | None:
-        """The function's policy, or None. Raises SettingsError for an interval that is none."""
+        """The function's policy, or None. Raises SettingsError for a count or an interval that is none."""
         policy = function.retry
         if policy is None or function.kind in WITHOUT:
             return None
@@ -72,7 +72,7 @@ class RetryPolicy:
         first = str(policy.get("minimum_interval" if growing else "delay_interval") or "00:00:00")
         longest = str(policy.get("maximum_interval") or first)
         return cls(
-            int(policy.get("max_retry_count") or 0),
+            _count(policy.get("max_retry_count") or 0),
             timespan(first).total_seconds(),
             timespan(longest).total_seconds(),
             growing,
@@ -94,3 +94,10 @@ class RetryPolicy:
                 if 0 <= self.most < attempt:
                     raise
             await pauses.wait(self.pause(attempt))
+
+
+def _count(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise SettingsError(f"max_retry_count is {value!r}; it must be a whole number, -1 for no end") from None

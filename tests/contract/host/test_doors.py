@@ -217,7 +217,7 @@ def test_a_trigger_with_a_binding_that_is_not_served_is_told(doors: Host) -> Non
 
 
 def wait_for_log(host: Host, text: str) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while text not in host.log_text():
         assert time.monotonic() < end, text
         time.sleep(0.02)

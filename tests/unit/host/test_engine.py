@@ -5,22 +5,13 @@ from __future__ import annotations
 import pytest
 
 from local.host import jsontext
-from local.host.client import GoneError, NotFoundError, WrongStateError
 from local.host.commands import Status
-from local.host.records import Message
 from local.host.settings import HostSettings
-from local.host.store import InstanceExistsError
 from tests.unit.host.orchestrators import SWITCH, app
 from tests.unit.host.world import World
 
 # The SDK warns of events that nobody waits for yet.
 pytestmark = pytest.mark.filterwarnings("ignore:Potential duplicate Task completion")
-
-
-@pytest.fixture
-def world(worlds) -> World:
-    SWITCH.update(kind="activity", fails=0)
-    return worlds(app)
 
 
 def test_a_chain_leaves_the_history_that_the_real_engine_leaves(world: World) -> None:
@@ -211,54 +202,6 @@ def test_a_child_that_fails_is_told_to_its_parent(world: World) -> None:
     assert world.output().startswith("Orchestrator function 'fails' failed: Activity function 'boom' failed:")
 
 
-def test_terminate(world: World) -> None:
-    world.start("waits")
-    world.settle()
-    world.client.terminate("i", "enough")
-    world.settle()
-    assert (world.get().status, world.output()) == (Status.TERMINATED, "enough")
-    assert world.kinds() == [12, 0, 13, 12, 3, 1, 13]
-    with pytest.raises(GoneError):
-        world.client.terminate("i", "again")
-
-
-def test_terminated_while_pending_its_first_activity_still_runs(world: World) -> None:
-    world.start("chain")
-    world.client.terminate("i", "before it ran")
-    world.settle()
-    assert world.kinds() == [12, 0, 3, 4, 1, 13]
-    assert world.workers.ran == ["add_one"]
-
-
-def test_suspend_holds_events_back_and_resume_lets_them_go(world: World) -> None:
-    world.start("waits")
-    world.settle()
-    world.client.suspend("i", "pause")
-    world.settle()
-    assert (world.get().status, world.get().output) == (Status.SUSPENDED, "pause")
-    world.client.raise_event("i", "go", "1")
-    world.settle()
-    assert world.get().status is Status.SUSPENDED
-    with pytest.raises(WrongStateError, match="because instance is in the Suspended state"):
-        world.client.suspend("i", "twice")
-    world.client.resume("i", "on")
-    world.settle()
-    assert world.output() == 1
-    assert world.kinds() == [12, 0, 13, 12, 19, 13, 12, 15, 13, 12, 20, 1, 13]
-
-
-def test_what_was_not_scheduled_before_a_suspend_is_scheduled_after_the_resume(world: World) -> None:
-    world.start("chain", value=2)
-    world.turns()
-    world.workers.run()
-    world.client.suspend("i", None)
-    world.turns()
-    assert not world.workers.waiting
-    world.client.resume("i", None)
-    world.settle()
-    assert world.output() == 2
-
-
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
@@ -295,57 +238,6 @@ def test_custom_status(world: World) -> None:
     assert world.get().custom_status == '"two"'
 
 
-def test_entities(world: World) -> None:
-    world.start("calls_entity")
-    world.settle()
-    assert world.output() == [5, 7]
-    sent = [jsontext.loads(e["Input"]) for e in world.events() if e["EventType"] == 14]
-    assert [s.get("signal") for s in sent] == [None, True, None]
-    assert sent[0]["input"] == '"5"'
-    raised = [e for e in world.events() if e["EventType"] == 15]
-    assert raised[0]["Name"] == sent[0]["id"]
-    assert jsontext.loads(raised[0]["Input"]) == {"result": "5"}
-    assert world.client.queries.entity("@counter@k").state == "7"
-
-
-def test_an_entity_operation_that_fails_keeps_its_state_and_tells_its_caller(world: World) -> None:
-    world.start("entity_fails")
-    world.settle()
-    assert world.output() == "entity says why"
-    assert world.client.queries.entity("@counter@k").state == "100"
-
-
-def test_signals_are_run_in_order_in_one_batch(world: World) -> None:
-    for number in ("1", "2", "3"):
-        world.client.signal("@counter@k", "add", jsontext.dumps(number))
-    world.settle()
-    assert world.client.queries.entity("@counter@k").state == "6"
-    world.client.signal("@counter@k", "delete", '""')
-    world.settle()
-    assert world.client.queries.entity("@counter@k") is None
-
-
-def test_a_batch_has_a_limit(worlds) -> None:
-    world = worlds(app, HostSettings(max_entity_batch=2))
-    for _ in range(5):
-        world.client.signal("@counter@k", "add", '"1"')
-    world.settle()
-    assert world.client.queries.entity("@counter@k").state == "5"
-    assert sum("Functions.counter" in line for line in world.log.said) == 3
-
-
-def test_a_long_backlog_is_not_compared_with_itself(worlds, monkeypatch) -> None:
-    world = worlds(app)
-    compared = []
-    same = Message.__eq__
-    monkeypatch.setattr(Message, "__eq__", lambda one, other: compared.append(1) or same(one, other))
-    for _ in range(100):
-        world.client.signal("@counter@k", "add", '"1"')
-    world.settle()
-    assert world.client.queries.entity("@counter@k").state == "100"
-    assert not compared
-
-
 @pytest.mark.parametrize("name", ["unknown_activity", "unknown_entity", "unknown_child", "odd_child"])
 def test_what_is_not_there_hangs_and_is_said(world: World, name: str) -> None:
     world.start(name)
@@ -378,54 +270,6 @@ def test_names_ignore_letter_case(world: World) -> None:
     assert world.get().name == "CHAIN"
 
 
-def test_an_id_that_runs_is_refused_and_one_that_ended_is_replaced(world: World) -> None:
-    world.start("waits")
-    with pytest.raises(InstanceExistsError, match="with the status Pending already exists"):
-        world.start("chain")
-    world.settle()
-    with pytest.raises(InstanceExistsError, match="with the status Running already exists"):
-        world.start("chain")
-    world.client.terminate("i", None)
-    world.settle()
-    world.start("chain", value=1)
-    world.settle()
-    assert world.output() == 1
-
-
-def test_restart(world: World) -> None:
-    world.start("chain", value=2)
-    world.settle()
-    new = world.client.restart("i", new_id=True)
-    assert new != "i"
-    assert world.client.restart("i", new_id=False) == "i"
-    world.settle()
-    assert (world.output(new), world.output()) == (2, 2)
-    with pytest.raises(NotFoundError):
-        world.client.restart("nosuch", new_id=True)
-
-
-def test_rewind_does_again_what_failed(world: World) -> None:
-    SWITCH["fails"] = 1
-    world.start("flaky_once")
-    world.settle()
-    assert world.get().status is Status.FAILED
-    world.client.rewind("i", "mended")
-    world.settle()
-    assert world.output() == "at last"
-    with pytest.raises(WrongStateError, match="This orchestration has status Completed"):
-        world.client.rewind("i", None)
-
-
-def test_rewind_reaches_the_children(world: World) -> None:
-    SWITCH["fails"] = 1
-    world.start("parent_of_flaky")
-    world.settle()
-    assert world.get().status is Status.FAILED
-    world.client.rewind("i", None)
-    world.settle()
-    assert world.output() == "at last"
-
-
 @pytest.mark.parametrize(
     ("default", "version", "runs"),
     [
@@ -445,25 +289,6 @@ def test_versions(worlds, default: str | None, version: str | None, runs: bool) 
     assert world.get().status is (Status.COMPLETED if runs else Status.PENDING)
     if version is None and default:
         assert world.events()[1]["Version"] == default
-
-
-def test_an_activity_result_for_an_execution_that_is_gone_changes_nothing(world: World) -> None:
-    world.start("chain", value=1)
-    world.turns()
-    world.client.terminate("i", None)
-    world.turns()
-    world.start("chain", value=1)
-    world.settle()
-    assert world.output() == 1
-
-
-def test_purged_while_an_activity_runs(world: World) -> None:
-    world.start("chain", value=1)
-    world.turns()
-    world.client.queries.purge("i")
-    world.settle()
-    assert world.client.get("i") is None
-    assert world.database.rows("SELECT COUNT(*) FROM inbox") == [(0,)]
 
 
 def test_after_a_kill_everything_goes_on(worlds) -> None:

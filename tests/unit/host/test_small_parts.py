@@ -21,6 +21,7 @@ from local.host.invocation import RetryContext
 from local.host.log import Log
 from local.host.playback import UnknownNameError, entity_instance_id, reply_name
 from local.host.retry_policy import Pauses, RetryPolicy
+from local.host.settings import SettingsError
 from local.host.timer_triggers import Schedule, ScheduleError
 
 
@@ -149,6 +150,15 @@ def test_retry_policies() -> None:
     assert [RetryPolicy.of(function(retry=growing)).pause(n) for n in (1, 2, 3, 4)] == [1, 2, 4, 5]
     assert RetryPolicy.of(function()) is None
     assert RetryPolicy.of(function("activityTrigger", retry=fixed)) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("max_retry_count", "some"), ("max_retry_count", 1.5), ("delay_interval", "5"), ("maximum_interval", "never")],
+)
+def test_a_retry_policy_that_is_none(field: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=str(value)):
+        RetryPolicy.of(function(retry={"strategy": "fixed_delay", field: value}))
 
 
 @pytest.mark.parametrize(("fails", "attempts", "succeeds"), [(2, 3, True), (3, 3, False)])
