@@ -44,8 +44,9 @@ async def hold_delivery(payload: dict[str, Any]) -> dict[str, Any]:
     """Input: DeliveryHold. Note until when a message waits. Output: {"ended": its state, or null}."""
     hold = msgspec.convert(payload, DeliveryHold)
     row = await Ledger(tables()).hold(hold.notification, hold.until, hold.reason, _now())
-    await _note(hold.notification, ended=row.is_final)
-    return {"ended": row.state if row.is_final else None}
+    over = row.is_over(hold.notification.round)
+    await _note(hold.notification, ended=over)
+    return {"ended": row.state if over else None}
 
 
 @bp.activity_trigger(input_name="payload")

@@ -50,7 +50,9 @@ def public_id(delivery: str) -> str:
 class DeliveryDesk:
     """Takes notifications in, and changes what has not been sent."""
 
-    def __init__(self, tables: Tables, engine: DurableEngine) -> None:
+    def __init__(self, tables: Tables, engine: DurableEngine, *, kept_days: int | None = None) -> None:
+        """`kept_days`: how long what has ended is kept, for who asks for what is not there."""
+        self._kept_days = kept_days
         self.ledger = Ledger(tables)
         self.index = NotificationTable(tables)
         self.letters = DeadLetterTable(tables)
@@ -70,7 +72,7 @@ class DeliveryDesk:
             if seen is None or seen.body != body:
                 text = f"The id {entry.id!r} was used before for another notification: choose a new id."
                 raise ConflictError(text, field="id")
-            return await self._again(msgspec.structs.replace(notification, user=seen.user), now)
+            return await self._again(msgspec.structs.replace(notification, user=seen.user), seen, now)
         row = _opening(notification, now)
         await self.ledger.open(row)
         await self._start(row, fresh=True)
@@ -90,8 +92,9 @@ class DeliveryDesk:
             row = await self.ledger.get(entry.user, entry.delivery)
         else:
             row = await self.ledger.get(owner_of(notification_id), notification_id)
-        if row is None:
-            raise NotFoundError(f"There is no notification {notification_id!r}.", field="id")
+        if row is None or row.withdrawn:
+            days = f" One that ended more than {self._kept_days} days ago was removed." if self._kept_days else ""
+            raise NotFoundError(f"There is no notification {notification_id!r}.{days}", field="id")
         return row
 
     async def look(self, notification_id: str) -> LedgerRow:
@@ -168,17 +171,17 @@ class DeliveryDesk:
             return
         if not row.is_final and row.round == listing.round:
             row = await self._hold_against_engine(row)
-        if row.is_final or row.round != listing.round:
+        if row.is_over(listing.round):
             await self.index.unlist(listing.delivery, listing.round)
         else:
             await self.index.list_open(msgspec.structs.replace(listing, at=_next_look(row, now)))
 
-    async def _again(self, notification: Notification, now: datetime) -> LedgerRow:
+    async def _again(self, notification: Notification, entry: NotificationEntry, now: datetime) -> LedgerRow:
         row = await self.ledger.get(notification.user, notification.id)
         if row is None:
             # The first request died between its two writes.
             row = _opening(notification, now)
-            await self.index.list_open(Listing(delivery=row.id, user=row.user, at=now))
+            await self.index.renew(entry, now)
             if await self.ledger.open(row):
                 await self._start(row)
         elif not row.is_final and not row.tries and now - (row.created_at or now) > START_GRACE:

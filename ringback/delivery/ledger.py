@@ -34,6 +34,7 @@ from ringback.delivery.ledger_row import (
     bare,
     changed,
     content_properties,
+    empty,
     new_row,
     read_row,
     whole,
@@ -62,11 +63,20 @@ class Ledger:
         self._tables = tables
 
     async def open(self, row: LedgerRow) -> bool:
-        """Insert a new delivery; False when the ledger holds its id already."""
+        """Insert a new delivery, also in the place of one withdrawn; False when the ledger holds its id already."""
         try:
             await self._write(row)
         except RetryableError:
+            return await self._replace_withdrawn(row)
+        return True
+
+    async def _replace_withdrawn(self, row: LedgerRow) -> bool:
+        old = await self.get(row.user, row.id)
+        if old is None or not old.withdrawn:
             return False
+        # Whoever is removing it finds that it was written since.
+        row.etag = old.etag
+        await self._update(row, whole(row), UpdateMode.REPLACE)
         return True
 
     async def get(self, user: str, delivery_id: str) -> LedgerRow | None:
@@ -142,9 +152,9 @@ class Ledger:
         return await self.change(notification, end, now)
 
     async def change(self, notification: Notification, edit: Callable[[LedgerRow], None], now: datetime) -> LedgerRow:
-        """Edit and write the row of a delivery unless it has ended; the row as it is afterwards."""
+        """Edit and write the row of a delivery unless this round has ended; the row as it is afterwards."""
         row = await self.find(notification, now)
-        if not row.is_final:
+        if not row.is_over(notification.round):
             edit(row)
             await self._write(row)
         return row
@@ -159,6 +169,26 @@ class Ledger:
         `purged` notes that its orchestrations are gone too.
         """
         return await self._update(row, bare(row, purged=purged), UpdateMode.REPLACE)
+
+    async def empty(self, row: LedgerRow) -> LedgerRow:
+        """Take away what an ended delivery said, unless somebody wrote it since: RetryableError."""
+        return await self._update(row, empty(row), UpdateMode.REPLACE)
+
+    async def withdraw(self, row: LedgerRow) -> LedgerRow:
+        """Mark an ended delivery as about to be removed, unless somebody wrote it since: RetryableError."""
+        row.withdrawn = True
+        mark = {"PartitionKey": row.user, "RowKey": row.id, "Withdrawn": True}
+        return await self._update(row, mark, UpdateMode.MERGE)
+
+    async def remove(self, row: LedgerRow) -> bool:
+        """Remove a row; False when somebody wrote it since."""
+        table = await self._tables.get(LEDGER)
+        condition = MatchConditions.IfNotModified
+        try:
+            await table.delete_entity(row.user, row.id, etag=row.etag, match_condition=condition)
+        except ResourceModifiedError:
+            return False
+        return True
 
     async def keys(self, user: str) -> AsyncIterator[LedgerKey]:
         """Every delivery to a person, without reading what it says."""

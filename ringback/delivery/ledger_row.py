@@ -38,7 +38,8 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     `tries` counts all tries, `attempts` lists the last of them; `ambiguous` counts those that may have arrived unknown
     to us. `channel` and `reference` say by which way it was tried last; with `activity_id` they find a message sent.
     `locale` is the one that it was last worded for. `failed_at` is when it ended without having been delivered.
-    `erased`: its person was, and its content with them.
+    `erased`: its person was, and its content with them. `emptied`: its content went for its age. `withdrawn`: it is
+    being removed for its age, and nobody is to see it any more.
     """
 
     id: str
@@ -70,6 +71,8 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     latency: float | None = None
     round: int = 0
     erased: bool = False
+    emptied: bool = False
+    withdrawn: bool = False
     etag: str | None = None
     # State and `ambiguous` as the table has them: by which a write is known to end the delivery.
     stored: tuple[str, int] = ("", 0)
@@ -78,6 +81,10 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     def is_final(self) -> bool:
         """Whether the delivery has ended."""
         return self.state in FINAL_STATES
+
+    def is_over(self, number: int) -> bool:
+        """Whether round `number` of the delivery has nothing more to do: it has ended, or a later round has begun."""
+        return self.is_final or self.round != number
 
     @property
     def notification(self) -> Notification:
@@ -110,6 +117,7 @@ def new_row(notification: Notification, now: datetime) -> LedgerRow:
         not_before=notification.not_before,
         expires_at=notification.expires_at,
         content=notification.content,
+        round=notification.round,
     )
 
 
@@ -166,10 +174,15 @@ def bare(row: LedgerRow, *, purged: bool) -> dict[str, Any]:
     """What an erasure leaves of a row: its id, how it ended, and how often it was tried."""
     kept = ("state", "tries", "ambiguous", "code", "channel", "delivered_at", "failed_at", "latency", "round")
     values = {CHANGING[field]: getattr(row, field) for field in kept}
-    values.update(CreatedAt=row.created_at, Erased=True, Purged=purged)
+    values.update(CreatedAt=row.created_at, Erased=True, Purged=purged, Withdrawn=row.withdrawn)
     entity = {name: value for name, value in values.items() if value is not None}
     attempts = msgspec.json.encode(row.attempts[-MAX_ATTEMPTS:]).decode()
     return {"PartitionKey": row.user, "RowKey": row.id, "Attempts": attempts, **entity}
+
+
+def empty(row: LedgerRow) -> dict[str, Any]:
+    """The row without what it said."""
+    return {**whole(msgspec.structs.replace(row, content=None)), "Emptied": True}
 
 
 def content_properties(content: dict[str, Any]) -> dict[str, Any]:
@@ -196,6 +209,8 @@ def read_row(entity: dict[str, Any], etag: str) -> LedgerRow:
         content=msgspec.json.decode(b"".join(pieces)) if pieces else None,
         attempts=msgspec.json.decode(entity.get("Attempts", "[]"), type=list[Attempt]),
         erased=bool(entity.get("Erased")),
+        emptied=bool(entity.get("Emptied")) and not pieces,
+        withdrawn=bool(entity.get("Withdrawn")),
         etag=etag,
         stored=(values["state"], values.get("ambiguous", 0)),
         **values,

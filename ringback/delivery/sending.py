@@ -52,7 +52,8 @@ class Sending:
         """Try once. Raises RetryableError and AzureError when the ledger cannot be read or written."""
         notification, stop = order.notification, order.stop
         row = await self._ledger.find(notification, _now())
-        if row.is_final:
+        # An activity may run again after its answer was lost, and an operator have begun a new round meanwhile.
+        if row.is_over(notification.round):
             return await self._ended(row)
         problem = registry.problem(stop.channel)
         try:

@@ -89,6 +89,19 @@ async def test_an_end_that_no_channel_decided_is_off_the_list_too(channel, desk,
     assert await call("hold_delivery", hold) == {"ended": "failed"}
 
 
+async def test_what_runs_again_after_a_redrive_ends_or_holds_nothing_of_the_new_round(channel, desk, tables):
+    notification, _ = await taken_in(desk, tables)
+    end = DeliveryEnd(notification=notification, state="failed", reason="gave-up: Busy")
+    await call("close_delivery", end)
+    assert await desk.redrive(await desk.find("n1"))
+    assert await call("close_delivery", end) == {"state": "pending", "reason": None}
+    hold = DeliveryHold(notification=notification, until=datetime.now(timezone.utc), reason="quiet-hours: …")
+    assert await call("hold_delivery", hold) == {"ended": "pending"}
+    row = await desk.find("n1")
+    assert (row.state, row.round, await desk.letters.page(size=5)) == ("pending", 1, [])
+    assert [listing.round async for listing in desk.index.listed()] == [1]
+
+
 async def test_what_an_operation_sends_is_listed_when_it_takes_long_and_started_again_when_it_is_lost(
     channel, desk, tables, engine
 ):

@@ -221,6 +221,19 @@ async def test_a_process_that_died_between_row_and_letter_leaves_the_letter_to_t
     assert [letter.code for letter in await bench.letters.page(size=5)] == ["Forbidden"]
 
 
+async def test_a_try_that_runs_again_after_a_redrive_sends_nothing_of_the_new_round(bench):
+    bench.channel.answers = [says("permanent", "Forbidden"), says("delivered", activity_id="a1")]
+    await bench.send()
+    row = await bench.row()
+    row.state, row.round = "pending", 1
+    await bench.ledger.save(row)
+    answer = await bench.send()
+    assert (answer.outcome, answer.state, len(bench.channel.sent)) == ("ended", "pending", 1)
+    assert (await bench.send(round=1)).outcome == "delivered"
+    row = await bench.row()
+    assert (row.state, row.tries, row.ambiguous) == ("delivered", 2, 0)
+
+
 async def test_an_address_that_is_gone_is_permanent(bench):
     answer = await bench.send(reference="unknown")
     assert (answer.outcome, answer.code) == ("permanent", "UnknownConversation")
