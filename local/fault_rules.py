@@ -55,6 +55,16 @@ class Rules(Generic[R]):
             self._passing.add(rule.id)
         return rule
 
+    def change(self, rule_id: str, rule: R) -> R | None:
+        """Put `rule` into the place of another, as unused; None when there is no such rule."""
+        place = next((place for place, old in enumerate(self.rules) if old.id == rule_id), None)
+        if place is None:
+            return None
+        rule.id, rule.used = rule_id, 0
+        self.rules[place] = rule
+        self._keep()
+        return rule
+
     def remove(self, rule_id: str = "") -> int:
         """Take one rule away, or all; returns how many there were."""
         before = len(self.rules)
@@ -70,7 +80,7 @@ class Rules(Generic[R]):
             if rule.rate < 1 and self._random.random() >= rule.rate:
                 continue
             rule.used += 1
-            if rule.times is not None:
+            if rule.id not in self._passing:
                 self._keep()
             return rule
         return None

@@ -102,6 +102,20 @@ class Client:
     async def texts(self, conversation, token, watermark=None):
         return [activity.get("text") for activity in (await self.activities(conversation, token, watermark))[0]]
 
+    async def fault(self, **rule):
+        """Set a rule; returns it as it is listed."""
+        answer = await self.call("POST", "/admin/faults", rule, token=None)
+        assert answer.status == 201, answer.body
+        return answer.body
+
+    async def fault_once(self, **rule):
+        return await self.fault(times=1, **rule)
+
+    async def account(self, query=""):
+        answer = await self.call("GET", f"/admin/account{query}", token=None)
+        assert answer.status == 200, answer.body
+        return answer.body
+
     async def frames(self, url, count, seconds=5.0):
         """The first `count` activities of a stream, with its last watermark."""
         activities, watermark = [], None

@@ -21,10 +21,9 @@ MESSAGES = f"""
         OVER (PARTITION BY scope, key ORDER BY seq) AS message
     FROM lines
 ), messages AS (
-    SELECT message AS seq, MIN(asked_at) AS asked_at, MAX(conversation) AS conversation, key, text,
+    SELECT message AS seq, key, MAX(exact) AS exact, COUNT(*) AS tries, JSON_GROUP_ARRAY(seq) AS sends,
         SUM(copies) AS copies, MAX(status BETWEEN 200 AND 299) AS accepted,
-        MAX(CASE WHEN seq = message THEN before END) AS repeats,
-        GROUP_CONCAT(seq || ':' || status, ' ') AS tries
+        MAX(CASE WHEN seq = message THEN before END) AS repeats
     FROM tries GROUP BY message
 )
 """  # noqa: S608  constants
@@ -43,6 +42,7 @@ OF_MESSAGES = {
     "delivered": "copies > 0",
     "repeated": "repeats IS NOT NULL",
     "duplicated": "copies > 1",
+    "guessed": "tries > 1 AND NOT exact",
     "undelivered": "copies = 0",
     "lost": "copies = 0 AND accepted",
 }
@@ -91,22 +91,28 @@ class AccountView:
         return self._connection.execute(query, self._values | values).fetchall()
 
     def _send(self, row: sqlite3.Row) -> dict[str, Any]:
-        entry = self._entry(row, [row["seq"]])
+        entry = {"seq": row["seq"], "askedAt": row["asked_at"], "conversation": row["conversation"]}
+        entry |= {"key": row["key"], "text": row["text"], "activities": self._activities(f"[{row['seq']}]")}
         return {**entry, "operation": row["operation"], "status": row["status"], "fault": row["fault"]}
 
     def _message(self, row: sqlite3.Row) -> dict[str, Any]:
-        tries = sorted(tuple(map(int, each.split(":"))) for each in row["tries"].split(" "))
-        sends = [send for send, _ in tries]
-        statuses = [status for _, status in tries]
-        return {**self._entry(row, sends), "sends": sends, "statuses": statuses, "repeats": row["repeats"]}
-
-    def _entry(self, row: sqlite3.Row, sends: list[int]) -> dict[str, Any]:
-        copies = [self._rows("SELECT activity FROM copies WHERE send = :send", send=send) for send in sends]
+        """Its text is that of the first try; its conversation that of the last one that had any."""
+        by_try = "SELECT account.* FROM account JOIN JSON_EACH(:sends) ON seq = value ORDER BY seq"
+        tries = self._rows(by_try, sends=row["sends"])
         return {
             "seq": row["seq"],
-            "askedAt": row["asked_at"],
-            "conversation": row["conversation"],
+            "askedAt": tries[0]["asked_at"],
+            "conversation": next((each["conversation"] for each in reversed(tries) if each["conversation"]), ""),
             "key": row["key"],
-            "text": row["text"],
-            "activities": [copy["activity"] for each in copies for copy in each],
+            "text": tries[0]["text"],
+            "activities": self._activities(row["sends"]),
+            "sends": [each["seq"] for each in tries],
+            "statuses": [each["status"] for each in tries],
+            "triedAt": [each["asked_at"] for each in tries],
+            "repeats": row["repeats"],
         }
+
+    def _activities(self, sends: str) -> list[str]:
+        """The ids of what was kept for `sends`, a JSON array of their numbers."""
+        kept = "SELECT activity FROM copies JOIN JSON_EACH(:sends) ON send = value ORDER BY send"
+        return [row["activity"] for row in self._rows(kept, sends=sends)]

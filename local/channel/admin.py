@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -19,6 +19,7 @@ from local.channel.wire import json_answer, read_object
 
 LISTED = 100
 MOST_LISTED = 1000
+T = TypeVar("T")
 
 
 async def list_faults(request: web.Request) -> web.Response:
@@ -30,15 +31,24 @@ async def add_fault(request: web.Request) -> web.Response:
     return json_answer(channel.faults.demand(await read_object(request, "The fault")), 201)
 
 
+async def change_fault(request: web.Request) -> web.Response:
+    """Another rule in the place of one, under its id."""
+    rules, asked = guard(request).faults, await read_object(request, "The fault")
+    return json_answer(_existing(rules.exchange(request.match_info["fault"], asked)))
+
+
 async def remove_faults(request: web.Request) -> web.Response:
     return json_answer({"removed": guard(request).faults.remove()})
 
 
 async def remove_fault(request: web.Request) -> web.Response:
-    removed = guard(request).faults.remove(request.match_info["fault"])
-    if not removed:
+    return json_answer({"removed": _existing(guard(request).faults.remove(request.match_info["fault"]))})
+
+
+def _existing(found: T | None) -> T:
+    if not found:
         raise ChannelError(404, "NotFound", "There is no such fault.")
-    return json_answer({"removed": removed})
+    return found
 
 
 async def get_limits(request: web.Request) -> web.Response:
@@ -92,19 +102,18 @@ async def drop_streams(request: web.Request) -> web.Response:
 
 
 async def get_wire(request: web.Request) -> web.Response:
-    after = request.query.get("after", "0")
-    return json_answer({"entries": guard(request).wire_log.after(int(after) if after.isdecimal() else 0)})
+    wire_log = guard(request).wire_log
+    return json_answer({"entries": wire_log.after(_number(request.query, "after", 0))})
 
 
 async def follow_wire(request: web.Request) -> web.StreamResponse:
     """Server-sent events, one a message; reconnects go on after Last-Event-ID."""
     channel = guard(request)
-    last = request.headers.get("Last-Event-ID", "0")
+    # Ids restart with the channel: an id from before would hide all that is new.
+    last = _number(request.headers, "Last-Event-ID", 0)
+    after = last if last <= channel.wire_log.newest else 0
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
-    # Ids restart with the channel: an id from before would hide all that is new.
-    known = int(last) if last.isdecimal() else 0
-    after = known if known <= channel.wire_log.newest else 0
     with suppress(ConnectionError):  # the page was closed
         async for entries in channel.wire_log.follow(after):
             if not entries:
@@ -126,6 +135,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/admin/faults", list_faults),
         web.post("/admin/faults", add_fault),
         web.delete("/admin/faults", remove_faults),
+        web.put("/admin/faults/{fault}", change_fault),
         web.delete("/admin/faults/{fault}", remove_fault),
         web.get("/admin/limits", get_limits),
         web.put("/admin/limits", set_limits),

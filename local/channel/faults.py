@@ -24,6 +24,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 # the second time tells nothing.
 NOT_TAKEN = ("stream", "turn")
 NOT_TWICE = ("stream", "delete", "upload", "login", "token", "reconnect", "get", *GROUPS["read"])
+OF_ANSWERS = ("code", "message", "html", "retry_after")
+EMPTY = (0, None, "")
 NO_ANSWER = {"frame": ("status", "html", "retry_after"), "turn": ("drop", "html", "retry_after")}
 LONGEST_RETRY_AFTER = 86400
 WRITES_BLOCKED = '{"subCode":"MessageWritesBlocked","details":"The user blocked the bot.","errorCode":209}'
@@ -72,6 +74,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "403-writes-blocked": _forbidden("Forbidden", WRITES_BLOCKED),
     "403-not-in-roster": _forbidden("BotNotInConversationRoster", "The bot is not part of the conversation roster."),
     "403-not-installed": _forbidden("ForbiddenOperationException", "The bot is not installed in personal scope."),
+    "403-not-in-personal-scope": _forbidden("BadArgument", "Bot is not installed in user's personal scope"),
     "403-wrong-host": _forbidden("InvalidBotApiHost", "Invalid bot api host: use the government cloud's."),
     "403-decrypt": _forbidden("BadArgument", "Failed to decrypt conversation id"),
     "403": _forbidden("Forbidden", "Forbidden."),
@@ -93,18 +96,11 @@ class Faults(Rules[Fault]):
 
         Options of the command line are not kept: the next start brings them again.
         """
-        given = dict(asked)
-        preset = given.pop("preset", None)
-        if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
-            raise bad_argument(f"There is no preset {preset!r}; there are: {', '.join(PRESETS)}.")
-        try:
-            rule = msgspec.convert({**PRESETS.get(preset or "", {}), **given}, Fault)
-        except msgspec.ValidationError as error:
-            raise bad_argument(f"This is no fault: {error}.") from error
-        wrong = complaint(rule) or _complaint(rule)
-        if wrong:
-            raise bad_argument(wrong)
-        return self.add(rule, keep=keep)
+        return self.add(_rule(asked), keep=keep)
+
+    def exchange(self, rule_id: str, asked: dict[str, Any]) -> Fault | None:
+        """Another rule, from JSON, in the place of one; None when there is none. Raises 400 for what is no rule."""
+        return self.change(rule_id, _rule(asked))
 
     def choose(self, operation: str, conversation: str, users: Collection[str] = ()) -> Fault | None:
         """The first rule that strikes this call; its use is counted. `users` are all that it could be said to be of."""
@@ -117,6 +113,21 @@ class Faults(Rules[Fault]):
         )
 
 
+def _rule(asked: dict[str, Any]) -> Fault:
+    given = dict(asked)
+    preset = given.pop("preset", None)
+    if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
+        raise bad_argument(f"'preset': there is no {preset!r}; there are: {', '.join(PRESETS)}.")
+    try:
+        rule = msgspec.convert({**PRESETS.get(preset or "", {}), **given}, Fault)
+    except msgspec.ValidationError as error:
+        raise bad_argument(f"This is no fault: {error}.") from error
+    wrong = complaint(rule) or _complaint(rule)
+    if wrong:
+        raise bad_argument(wrong)
+    return rule
+
+
 def _complaint(rule: Fault) -> str:
     """What is wrong with the fields that only these rules have; empty when nothing is."""
     if not rule.operations or set(rule.operations) - {*OPERATIONS, *GROUPS}:
@@ -125,15 +136,23 @@ def _complaint(rule: Fault) -> str:
         return f"'retryAfter' must be from 0 to {LONGEST_RETRY_AFTER} seconds."
     if not (rule.status or rule.drop or rule.delay or rule.twice):
         return "A fault needs a preset, a 'status', 'drop', 'twice' or a 'delay'."
+    if rule.status and rule.drop:
+        return "'status' means nothing with 'drop': a cut connection has no answer."
+    if not rule.status and (without := next((name for name in OF_ANSWERS if getattr(rule, name) not in EMPTY), "")):
+        return f"{_spelled(without)} means nothing without 'status'."
     return next(filter(None, (_meaningless(rule, operation) for operation in OPERATIONS if rule.covers(operation))), "")
 
 
 def _meaningless(rule: Fault, operation: str) -> str:
     fields = [*NO_ANSWER.get(operation, ())]
-    fields += ["taken"] if operation in NOT_TAKEN else []
+    fields += ["taken"] if operation in NOT_TAKEN or (operation == "frame" and not rule.drop) else []
     fields += ["twice"] if operation in NOT_TWICE else []
-    wrong = next((name for name in fields if getattr(rule, name) not in (0, None)), "")
-    return f"{wrong.replace('_a', 'A')!r} means nothing for {operation!r}." if wrong else ""
+    wrong = next((name for name in fields if getattr(rule, name) not in EMPTY), "")
+    return f"{_spelled(wrong)} means nothing for {operation!r}." if wrong else ""
+
+
+def _spelled(name: str) -> str:
+    return repr(name.replace("_a", "A"))
 
 
 def parse(text: str) -> dict[str, Any]:

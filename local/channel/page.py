@@ -15,6 +15,7 @@ from local.channel.errors import ChannelError, bad_argument, forbidden
 from local.channel.identity import DEFAULT_TENANT
 from local.channel.people import aad_object_id
 from local.channel.store import DIRECT_LINE, TEAMS, new_conversation_id
+from local.channel.striking import faulty
 from local.channel.tokens import Access
 from local.channel.webchat import FILE
 from local.channel.wire import json_answer, read_object, text_field
@@ -116,9 +117,14 @@ def _bundle(channel: Channel) -> Path:
     return (channel.options.webchat or channel.options.state / "webchat") / FILE
 
 
-async def page_token(request: web.Request) -> web.Response:
+async def page_token(request: web.Request) -> web.StreamResponse:
     """A token for the page: of the conversation that it names if that is still here, else of a new one."""
-    channel = guard(request)
+    guard(request)
+    return await faulty("token", _granted)(request)
+
+
+async def _granted(request: web.Request) -> web.Response:
+    channel = request.app[CHANNEL]
     body = await read_object(request, "The page's request", optional=True)
     user = text_field(body, "user") or PAGE_USER
     channel_id = text_field(body, "channelId") or DIRECT_LINE

@@ -48,6 +48,9 @@ async def _subject(request: web.Request, operation: str) -> tuple[str, set[str]]
     if operation in NAMING:
         body = object_in(await read_body(request, MAX_ACTIVITY, "The body"))
         users |= {text_field(field(body, name), "id") for name in ("user", "from")}
+        # The page, which asks for a token in its own way, names its user and conversation by their ids alone.
+        users.add(text_field(body, "user"))
+        conversation = conversation or text_field(body, "conversationId")
     known = channel.store.conversation(conversation) if conversation else None
     users.add(known.user_id if known else "")
     return conversation, users

@@ -10,36 +10,23 @@ from local.channel import striking
 
 NUMBERS = {
     "asked", "passing", "accepted", "refused", "dropped", "unanswered", "kept", "keptWithoutAYes",
-    "messages", "delivered", "repeated", "duplicated", "undelivered", "lost",
+    "messages", "delivered", "repeated", "duplicated", "guessed", "undelivered", "lost",
 }  # fmt: skip
 
 
-@pytest.fixture
-async def question(channel, bot):
-    conversation, token, _ = await channel.open()
-    bot.echoes = False
-    await channel.say(conversation, token, "hi")
-    return bot.of_type("message")[0]
-
-
-async def fault(channel, **rule):
-    answer = await channel.call("POST", "/admin/faults", {"times": 1, **rule}, token=None)
-    assert answer.status == 201, answer.body
-
-
 async def counts(channel, *names, query=""):
-    body = (await channel.call("GET", f"/admin/account{query}", token=None)).body
+    body = await channel.account(query)
     assert set(body) == {*NUMBERS, "byStatus"}
     return tuple(body[name] for name in names)
 
 
 async def listed(channel, name, query=""):
-    return (await channel.call("GET", f"/admin/account?list={name}{query}", token=None)).body["entries"]
+    return (await channel.account(f"?list={name}{query}"))["entries"]
 
 
 async def test_a_loss_does_not_hide_behind_an_equal_earlier_message(channel, bot, question):
     assert (await bot.say(question, "done"))[0] == 200
-    await fault(channel, preset="500")
+    await channel.fault_once(preset="500")
     assert (await bot.say(question, "done"))[0] == 500
     assert await counts(channel, "messages", "delivered", "undelivered", "repeated") == (2, 1, 1, 1)
     (missing,) = await listed(channel, "undelivered")
@@ -58,7 +45,7 @@ async def test_the_same_words_on_purpose_are_repeated_not_duplicated(channel, bo
 
 
 async def test_a_retry_of_what_was_taken_is_a_duplicate(channel, bot, question):
-    await fault(channel, preset="504-taken")
+    await channel.fault_once(preset="504-taken")
     assert (await bot.say(question, "x"))[0] == 504
     assert (await bot.say(question, "y"))[0] == 200
     assert (await bot.say(question, "x"))[0] == 200
@@ -67,6 +54,32 @@ async def test_a_retry_of_what_was_taken_is_a_duplicate(channel, bot, question):
     assert (double["statuses"], len(set(double["activities"]))) == ([504, 200], 2)
     (unsure,) = await listed(channel, "keptWithoutAYes")
     assert (unsure["status"], unsure["fault"], len(unsure["activities"])) == (504, "1", 1)
+
+
+async def test_that_several_tries_are_one_message_is_a_guess_without_a_delivery_id(channel, bot, question):
+    """A message that was given up, and the same words said later: nobody can tell this from a retry."""
+    for data in ({}, {"deliveryId": "d"}):
+        await channel.fault_once(preset="503")
+        assert (await bot.say(question, "x", channelData=data))[0] == 503
+        assert (await bot.say(question, "x", channelData=data))[0] == 200
+    assert (await bot.say(question, "y"))[0] == 200
+    assert await counts(channel, "messages", "delivered", "undelivered", "guessed") == (3, 3, 0, 1)
+    (doubted,) = await listed(channel, "guessed")
+    times = [each["askedAt"] for each in await listed(channel, "asked")]
+    assert (doubted["statuses"], doubted["triedAt"]) == ([503, 200], times[:2])
+
+
+async def test_a_message_is_listed_with_its_first_words_and_the_conversation_of_its_last_try(channel, bot, question):
+    other, token, _ = await channel.open()
+    await channel.say(other, token, "hi")
+    here, there = question, bot.of_type("message")[-1]
+    for delivery, first, last in (("d1", here, there), ("d2", there, here)):
+        await channel.fault_once(preset="404-conversation")
+        assert (await bot.say(first, "first words", channelData={"deliveryId": delivery}))[0] == 404
+        assert (await bot.say(last, "edited", channelData={"deliveryId": delivery}))[0] == 200
+    messages = await listed(channel, "messages")
+    assert [(each["text"], each["statuses"]) for each in messages] == [("first words", [404, 200])] * 2
+    assert [each["conversation"] for each in messages] == [other, here["conversation"]["id"]]
 
 
 async def test_a_delivery_id_is_exact_whatever_was_answered(channel, bot, question):
@@ -79,14 +92,14 @@ async def test_a_delivery_id_is_exact_whatever_was_answered(channel, bot, questi
 
 
 async def test_a_double_that_the_channel_makes_itself_is_counted(channel, bot, question):
-    await fault(channel, twice=True)
+    await channel.fault_once(twice=True)
     assert (await bot.say(question, "x"))[0] == 200
     assert (await channel.texts(question["conversation"]["id"], "the-secret")).count("x") == 2
     assert await counts(channel, "asked", "kept", "messages", "duplicated") == (1, 2, 1, 1)
 
 
 async def test_a_yes_without_the_message_is_lost(channel, bot, question):
-    await fault(channel, preset="200-html")
+    await channel.fault_once(preset="200-html")
     with pytest.raises(ValueError):
         await bot.say(question, "x")
     assert await counts(channel, "accepted", "undelivered", "lost") == (1, 1, 1)
@@ -121,7 +134,7 @@ async def test_creating_is_a_send_by_its_activity_only(channel, bot):
     assert (await create(channel, "dl_a")).status == 201
     assert await counts(channel, "asked", "messages", "undelivered") == (0, 0, 0)
     assert (await create(channel, "dl_a", "hello", topicName="one")).status == 201
-    await fault(channel, preset="500", operations=["create"])
+    await channel.fault_once(preset="500", operations=["create"])
     assert (await create(channel, "dl_b", "hello")).status == 500
     assert await counts(channel, "asked", "messages", "undelivered") == (2, 2, 1)
     made = await create(channel, "dl_b", "hello", topicName="other parameters, the same message")
@@ -133,7 +146,7 @@ async def test_creating_is_a_send_by_its_activity_only(channel, bot):
 
 @pytest.mark.parametrize("prefix", ["", "/teams"])
 async def test_creating_again_after_it_was_taken_is_a_duplicate(channel, bot, prefix):
-    await fault(channel, preset="504-taken", operations=["create"])
+    await channel.fault_once(preset="504-taken", operations=["create"])
     assert (await create(channel, "dl_a", "hello", prefix)).status == 504
     assert (await create(channel, "dl_a", "hello", prefix)).status == 201
     assert await counts(channel, "messages", "delivered", "duplicated") == (1, 1, 1)
@@ -141,7 +154,7 @@ async def test_creating_again_after_it_was_taken_is_a_duplicate(channel, bot, pr
 
 async def test_a_delivery_to_a_new_conversation_of_the_same_person_is_the_same(channel, bot, question):
     marked = {"type": "message", "text": "x", "channelData": {"deliveryId": "d"}}
-    await fault(channel, preset="404-conversation")
+    await channel.fault_once(preset="404-conversation")
     assert (await bot.call("POST", question, "/activities", marked))[0] == 404
     body = {"members": [{"id": "dl_ann"}], "activity": marked}
     assert (await channel.call("POST", "/v3/conversations", body, token=None)).status == 201
@@ -154,7 +167,7 @@ async def test_new_groups_are_told_apart_by_who_is_in_them(channel, bot):
         body["activity"] = {"type": "message", "text": "hello"}
         return (await channel.call("POST", "/teams/v3/conversations", body, token=None)).status
 
-    await fault(channel, preset="500", operations=["create"], times=2)
+    await channel.fault(preset="500", operations=["create"], times=2)
     assert [await group("29:a", "29:b"), await group("29:a", "29:c")] == [500, 500]
     assert await group("29:c", "29:a") == 201
     assert await counts(channel, "messages", "delivered", "undelivered", "repeated") == (2, 1, 1, 0)
@@ -167,10 +180,10 @@ async def test_expected_replies_are_sends(channel, bot, question):
     assert await counts(channel, "asked", "accepted", "kept", "delivered") == (2, 2, 2, 2)
     assert {each["operation"] for each in await listed(channel, "asked")} == {"reply"}
     bot.answer = {"activities": [{"type": "message", "text": "three"}]}
-    await fault(channel, preset="turn-504")
+    await channel.fault_once(preset="turn-504")
     assert (await channel.say(conversation, "the-secret", "ask", deliveryMode="expectReplies")).status == 504
     assert [each["text"] for each in await listed(channel, "undelivered")] == ["three"]
-    await fault(channel, preset="turn-twice")
+    await channel.fault_once(preset="turn-twice")
     bot.answer = {"activities": [{"type": "message", "text": "four"}]}
     assert (await channel.say(conversation, "the-secret", "ask", deliveryMode="expectReplies")).status == 200
     assert await counts(channel, "delivered", "undelivered", "duplicated", "repeated") == (3, 1, 0, 0)
@@ -180,7 +193,7 @@ async def test_a_bot_that_hung_up_heard_no_answer(channel, bot, question, monkey
     """Its retry is one although the channel went on to keep the first try."""
     hung_up = asyncio.Event()
     monkeypatch.setattr(striking, "asyncio", SimpleNamespace(sleep=lambda _: hung_up.wait()))
-    await fault(channel, delay=1)
+    await channel.fault_once(delay=1)
     url = f"{channel.url}/v3/conversations/{question['conversation']['id']}/activities"
     body = {"type": "message", "text": "x"}
     async with aiohttp.ClientSession() as session:

@@ -10,12 +10,6 @@ from tests.contract.channel.conftest import SECRET, Client
 CUT = (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
-async def fault(channel, **rule):
-    answer = await channel.call("POST", "/admin/faults", {"times": 1, **rule}, token=None)
-    assert answer.status == 201, answer.body
-    return answer.body
-
-
 async def used(channel):
     rules = (await channel.call("GET", "/admin/faults", token=None)).body["faults"]
     return [rule.get("used", 0) for rule in rules]
@@ -37,12 +31,12 @@ async def used(channel):
 async def test_every_call_of_clients_can_be_struck(channel, bot, operation, method, path, body):
     conversation, token, _ = await channel.open()
     credential = token if path.endswith(("refresh", "stream")) else SECRET
-    await fault(channel, preset="503", operations=["update", "turn"], times=None)
-    await fault(channel, preset="429-retry-after", operations=[operation])
+    await channel.fault(preset="503", operations=["update", "turn"])
+    await channel.fault_once(preset="429-retry-after", operations=[operation])
     answer = await channel.dl(method, path.format(conversation), body, token=credential)
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "TooManyRequests", "2")
     # aiohttp's client itself tries a GET once more on a new connection.
-    await fault(channel, preset="drop", operations=["directline"], times=None)
+    await channel.fault(preset="drop", operations=["directline"])
     with pytest.raises(aiohttp.ClientError):
         await channel.dl(method, path.format(conversation), body, token=credential)
     untouched, once, dropped = await used(channel)
@@ -69,8 +63,8 @@ async def test_every_call_of_the_bot_can_be_struck(channel, bot, operation, meth
     conversation, _, _ = await channel.open()
     everything = {"read", "send", "update", "delete", "create"}
     others = everything - {operation, "read" if operation in ("members", "conversations", "attachments") else operation}
-    await fault(channel, preset="500", operations=sorted(others), times=None)
-    await fault(channel, preset="503", operations=[operation])
+    await channel.fault(preset="500", operations=sorted(others))
+    await channel.fault_once(preset="503", operations=[operation])
     body = None if method in ("GET", "DELETE") else {"type": "message", "activities": [], "members": [{"id": "dl_ann"}]}
     answer = await channel.call(method, f"/v3{path.format(conversation)}", body, token=None)
     assert (answer.status, answer.code) == (503, "ServiceUnavailable")
@@ -87,9 +81,7 @@ async def test_the_token_endpoint_can_be_struck(tmp_path, bot):
 
 
 async def test_one_user_alone_can_be_struck(channel, bot):
-    await fault(
-        channel, preset="503", operations=["token", "start", "post", "send", "create"], user="dl_bob", times=None
-    )
+    await channel.fault(preset="503", operations=["token", "start", "post", "send", "create"], user="dl_bob")
     answers = {}
     for user in ("dl_ann", "dl_bob"):
         generated = await channel.dl("POST", "/tokens/generate", {"user": {"id": user}})
@@ -105,12 +97,29 @@ async def test_one_user_alone_can_be_struck(channel, bot):
     assert (await channel.say(conversation, SECRET, "x", **{"from": {"id": "dl_bob"}})).status == 503
     await channel.call("DELETE", "/admin/faults", token=None)
     conversation, token, _ = await channel.open("dl_bob")
-    await fault(channel, preset="503", operations=["post"], user="dl_bob")
+    await channel.fault_once(preset="503", operations=["post"], user="dl_bob")
     assert (await channel.say(conversation, token, "x", **{"from": {"id": "dl_ann"}})).status == 503
     bot.echoes = False
     await channel.say(conversation, token, "hi")
-    await fault(channel, preset="503", user="dl_bob")
+    await channel.fault_once(preset="503", user="dl_bob")
     assert (await bot.say(bot.of_type("message")[-1], "x"))[0] == 503
+
+
+async def test_the_pages_token_can_be_struck(channel, bot):
+    async def granted(**body):
+        return await channel.call("POST", "/page/token", body, token=None)
+
+    await channel.fault_once(preset="503", operations=["token"])
+    other_site = await channel.call("POST", "/page/token", {}, token=None, headers={"Origin": "https://evil.example"})
+    assert other_site.status == 403
+    answer = await granted(user="dl_ann")
+    assert (answer.status, answer.code) == (503, "ServiceUnavailable")
+    mine = (await granted(user="dl_ann")).body["conversationId"]
+    await channel.fault(preset="429", operations=["token"], user="dl_bob")
+    await channel.fault(preset="500", operations=["token"], conversation=mine)
+    assert (await granted(user="dl_bob")).status == 429
+    assert (await granted(user="dl_ann", conversationId=mine)).status == 500
+    assert (await granted(user="dl_ann")).status == 200
 
 
 async def next_text(stream):
@@ -126,7 +135,9 @@ async def test_an_open_stream_is_dropped_and_goes_on_from_its_watermark(channel,
         await channel.say(conversation, token, "one")
         texts, watermark = await next_text(stream)
         assert texts == ["one"]
-        await fault(channel, preset="drop-taken" if taken else "drop", operations=["frame"], conversation=conversation)
+        await channel.fault_once(
+            preset="drop-taken" if taken else "drop", operations=["frame"], conversation=conversation
+        )
         await channel.say(conversation, token, "two")
         if taken:
             texts, watermark = await next_text(stream)
@@ -143,7 +154,7 @@ async def test_frames_can_be_late_and_come_twice(channel, bot):
     conversation, token, started = await channel.open()
     bot.echoes = False
     async with channel.session.ws_connect(started["streamUrl"]) as stream:
-        await fault(channel, twice=True, delay=0.05, operations=["frame"])
+        await channel.fault_once(twice=True, delay=0.05, operations=["frame"])
         await channel.say(conversation, token, "one")
         assert await next_text(stream) == await next_text(stream)
         await channel.say(conversation, token, "two")

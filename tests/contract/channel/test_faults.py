@@ -10,24 +10,6 @@ from local.channel.faults import PRESETS
 from tests.contract.channel.conftest import Client
 
 
-@pytest.fixture
-async def question(channel, bot):
-    conversation, token, _ = await channel.open()
-    bot.echoes = False
-    await channel.say(conversation, token, "hi")
-    return bot.of_type("message")[0]
-
-
-async def fault(channel, **rule):
-    answer = await channel.call("POST", "/admin/faults", rule, token=None)
-    assert answer.status == 201, answer.body
-    return answer.body
-
-
-async def account(channel, path=""):
-    return (await channel.call("GET", f"/admin/account{path}", token=None)).body
-
-
 async def texts(channel, question):
     return await channel.texts(question["conversation"]["id"], "the-secret")
 
@@ -37,7 +19,7 @@ async def texts(channel, question):
     [name for name, rule in PRESETS.items() if rule.get("status") and "html" not in rule and "operations" not in rule],
 )
 async def test_presets_answer_their_status_and_code(channel, bot, question, preset):
-    await fault(channel, preset=preset, times=1)
+    await channel.fault_once(preset=preset)
     status, body = await bot.say(question, "x")
     assert status == PRESETS[preset]["status"]
     assert body["error"]["code"] == PRESETS[preset]["code"]
@@ -46,11 +28,11 @@ async def test_presets_answer_their_status_and_code(channel, bot, question, pres
 
 
 async def test_retry_after_and_html(channel, bot, question):
-    await fault(channel, preset="429-retry-after", retryAfter=7, times=1)
+    await channel.fault_once(preset="429-retry-after", retryAfter=7)
     url = f"/v3/conversations/{question['conversation']['id']}/activities"
     answer = await channel.call("POST", url, {"type": "message"}, token=None)
     assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
-    await fault(channel, preset="502-html", times=1)
+    await channel.fault_once(preset="502-html")
     answer = await channel.call("POST", url, {"type": "message"}, token=None)
     assert (answer.status, answer.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
     assert answer.body.startswith(b"<html>")
@@ -58,36 +40,36 @@ async def test_retry_after_and_html(channel, bot, question):
 
 @pytest.mark.parametrize("taken", [True, False])
 async def test_dropped_connections_before_and_after_the_message_was_taken(channel, bot, question, taken):
-    await fault(channel, preset="drop-taken" if taken else "drop", times=1)
+    await channel.fault_once(preset="drop-taken" if taken else "drop")
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await bot.say(question, "x")
     assert ("x" in await texts(channel, question)) == taken
-    counts = await account(channel)
+    counts = await channel.account()
     assert (counts["dropped"], counts["kept"], counts["keptWithoutAYes"]) == (1, int(taken), int(taken))
     assert (await bot.say(question, "x"))[0] == 200
-    counts = await account(channel)
+    counts = await channel.account()
     assert (counts["asked"], counts["messages"], counts["delivered"]) == (2, 1, 1)
     assert counts["duplicated"] == int(taken)
-    duplicates = (await account(channel, "?list=duplicated"))["entries"]
+    duplicates = (await channel.account("?list=duplicated"))["entries"]
     assert [len(each["activities"]) for each in duplicates] == [2] * taken
 
 
 @pytest.mark.parametrize("taken", [True, False])
 async def test_slow_answers_keep_the_message_once(channel, bot, question, taken):
-    await fault(channel, preset="slow", delay=0.4, taken=taken, times=1)
+    await channel.fault_once(preset="slow", delay=0.4, taken=taken)
     started = time.monotonic()
     status, answer = await bot.say(question, "x")
     assert time.monotonic() - started >= 0.4
     shown = [activity["id"] for activity in (await channel.activities(question["conversation"]["id"], "the-secret"))[0]]
     assert (status, answer["id"]) == (200, shown[-1])
     assert (await texts(channel, question)).count("x") == 1
-    counts = await account(channel)
+    counts = await channel.account()
     assert (counts["kept"], counts["duplicated"]) == (1, 0)
 
 
 @pytest.mark.parametrize("status", [200, 503])
 async def test_a_page_of_html_has_the_words_of_its_status(channel, bot, question, status):
-    await fault(channel, status=status, html=True, times=1)
+    await channel.fault_once(status=status, html=True)
     url = f"/v3/conversations/{question['conversation']['id']}/activities"
     answer = await channel.call("POST", url, {"type": "message"}, token=None)
     assert answer.status == status
@@ -98,22 +80,22 @@ async def test_faults_by_conversation_by_operation_by_rate_and_removed(channel, 
     conversation, token, _ = await channel.open("dl_bob")
     await channel.say(conversation, token, "hi")
     other = bot.of_type("message")[-1]
-    await fault(channel, preset="500", conversation=conversation)
+    await channel.fault(preset="500", conversation=conversation)
     assert (await bot.say(question, "x"))[0] == 200
     assert (await bot.say(other, "x"))[0] == 500
     assert (await channel.call("DELETE", "/admin/faults", token=None)).body == {"removed": 1}
-    read = await fault(channel, preset="503", operations=["read"])
+    read = await channel.fault(preset="503", operations=["read"])
     assert (await bot.call("GET", question, "/members"))[0] == 503
     assert (await bot.say(question, "x"))[0] == 200
     assert (await channel.call("DELETE", f"/admin/faults/{read['id']}", token=None)).status == 200
     assert (await channel.call("DELETE", "/admin/faults/99", token=None)).status == 404
-    await fault(channel, preset="429", rate=0.5)
+    await channel.fault(preset="429", rate=0.5)
     statuses = [(await bot.say(question, f"r{number}"))[0] for number in range(60)]
     assert 10 < statuses.count(429) < 50
 
 
 async def test_clients_can_be_struck_as_well(channel, bot, question):
-    await fault(channel, preset="429-retry-after", operations=["client"], times=1)
+    await channel.fault_once(preset="429-retry-after", operations=["client"])
     answer = await channel.say(question["conversation"]["id"], "the-secret", "x")
     assert (answer.status, answer.code) == (429, "TooManyRequests")
     assert answer.headers["Retry-After"] == "2"
@@ -121,54 +103,86 @@ async def test_clients_can_be_struck_as_well(channel, bot, question):
 
 async def test_the_bot_can_be_posted_to_twice_and_a_client_told_a_timeout(channel, bot, question):
     conversation = question["conversation"]["id"]
-    await fault(channel, preset="turn-twice", times=1)
+    await channel.fault_once(preset="turn-twice")
     assert (await channel.say(conversation, "the-secret", "again")).status == 200
     first, second = bot.of_type("message")[-2:]
     assert first == second
     assert (await texts(channel, question)).count("again") == 1
-    await fault(channel, preset="turn-504", times=1)
+    await channel.fault_once(preset="turn-504")
     answer = await channel.say(conversation, "the-secret", "late")
     assert (answer.status, answer.code) == (504, "BotTimeout")
     assert bot.of_type("message")[-1]["text"] == "late"
 
 
 @pytest.mark.parametrize(
-    "rule",
+    ("rule", "named"),
     [
-        {},
-        {"preset": "none"},
-        {"status": 99},
-        {"status": 500, "rate": 2},
-        {"status": 500, "x": 1},
-        {"status": "500"},
-        {"preset": "500", "operations": ["sing"]},
-        {"preset": "500", "times": 0},
-        {"preset": "429", "retryAfter": -1},
-        {"preset": "429", "retryAfter": 1e9},
-        {"status": 500, "delay": -1},
-        {"preset": "drop", "operations": ["turn"]},
-        {"preset": "500", "operations": ["frame"]},
-        {"delay": 1, "taken": True, "operations": ["stream"]},
-        {"twice": True, "operations": ["client"]},
-        {"twice": True, "operations": ["send", "delete"]},
-        {"status": 500, "operations": []},
+        ({}, "'status'"),
+        ({"taken": True, "rate": 0.5}, "'status'"),
+        ({"preset": "none"}, "'preset'"),
+        ({"status": 99}, "'status'"),
+        ({"status": "500"}, "$.status"),
+        ({"status": 500, "rate": 2}, "'rate'"),
+        ({"status": 500, "rate": -0.1}, "'rate'"),
+        ({"status": 500, "x": 1}, "`x`"),
+        ({"preset": "500", "operations": ["sing"]}, "'operations'"),
+        ({"preset": "500", "operations": "send"}, "$.operations"),
+        ({"status": 500, "operations": []}, "'operations'"),
+        ({"status": 500, "conversation": 5}, "$.conversation"),
+        ({"preset": "500", "times": 0}, "'times'"),
+        ({"preset": "429", "retryAfter": -1}, "'retryAfter'"),
+        ({"preset": "429", "retryAfter": 1e9}, "'retryAfter'"),
+        ({"preset": "slow", "retryAfter": 1}, "'retryAfter'"),
+        ({"status": 500, "delay": -1}, "'delay'"),
+        ({"delay": 601}, "'delay'"),
+        ({"delay": 1, "code": "ServiceError"}, "'code'"),
+        ({"twice": True, "html": True}, "'html'"),
+        ({"preset": "drop", "status": 500}, "'status'"),
+        ({"preset": "drop", "operations": ["turn"]}, "'drop'"),
+        ({"preset": "500", "operations": ["frame"]}, "'status'"),
+        ({"delay": 1, "taken": True, "operations": ["frame"]}, "'taken'"),
+        ({"delay": 1, "taken": True, "operations": ["stream"]}, "'taken'"),
+        ({"twice": True, "operations": ["client"]}, "'twice'"),
+        ({"twice": True, "operations": ["send", "delete"]}, "'twice'"),
     ],
 )
-async def test_malformed_faults_are_400_naming_what_is_wrong(channel, rule):
+async def test_malformed_faults_are_400_naming_what_is_wrong(channel, rule, named):
     answer = await channel.call("POST", "/admin/faults", rule, token=None)
     assert (answer.status, answer.code) == (400, "BadArgument")
-    named = [name for name in ("retryAfter", "delay", "times", "rate", "taken", "twice") if name in rule]
-    if named:
-        assert any(f"'{name}'" in answer.body["error"]["message"] for name in named)
-    assert (await channel.call("GET", "/admin/faults", token=None)).body["faults"] == []
+    assert named in answer.body["error"]["message"]
+    assert await rules(channel) == []
+    made = await channel.fault(preset="503", times=3)
+    answer = await channel.call("PUT", f"/admin/faults/{made['id']}", rule, token=None)
+    assert (answer.status, answer.code) == (400, "BadArgument")
+    assert await rules(channel) == [made]
+
+
+async def rules(channel):
+    return (await channel.call("GET", "/admin/faults", token=None)).body["faults"]
+
+
+async def test_a_rule_is_changed_in_its_place_and_begins_anew(channel, bot, question):
+    first = await channel.fault(preset="503", times=1)
+    await channel.fault(preset="500")
+    assert [(await bot.say(question, "x"))[0] for _ in range(2)] == [503, 500]
+    changed = await channel.call("PUT", f"/admin/faults/{first['id']}", {"preset": "412", "times": 2}, token=None)
+    assert (changed.status, changed.body["id"], changed.body["status"]) == (200, first["id"], 412)
+    await channel.restart()
+    assert [(await bot.say(question, "x"))[0] for _ in range(3)] == [412, 412, 500]
+    assert [(rule["status"], rule["used"]) for rule in await rules(channel)] == [(412, 2), (500, 2)]
+    assert (await channel.call("PUT", "/admin/faults/99", {"preset": "412"}, token=None)).status == 404
 
 
 async def test_faults_and_the_account_survive_a_restart(channel, bot, question):
-    await fault(channel, preset="503", times=3)
+    await channel.fault(preset="503", times=3)
     assert (await bot.say(question, "x"))[0] == 503
+    conversation = question["conversation"]["id"]
+    slow = await channel.fault(preset="slow", delay=0.001, operations=["post"])
+    await channel.say(conversation, "the-secret", "slowly")
     await channel.restart()
+    assert [(rule["id"], rule["used"]) for rule in await rules(channel)] == [("1", 1), (slow["id"], 1)]
     assert [(await bot.say(question, "x"))[0] for _ in range(3)] == [503, 503, 200]
-    counts = await account(channel)
+    counts = await channel.account()
     assert counts["byStatus"] == {"200": 1, "503": 3}
     assert (counts["asked"], counts["accepted"], counts["refused"], counts["undelivered"]) == (4, 1, 3, 0)
 
@@ -176,17 +190,16 @@ async def test_faults_and_the_account_survive_a_restart(channel, bot, question):
 async def test_options_are_there_once_however_often_it_starts(tmp_path, bot):
     client = Client(tmp_path / "options", bot, faults=("429,times=1", "slow,delay=0.1"), limits=True)
     await client.start()
-    await fault(client, preset="500")
+    await client.fault(preset="500")
     await client.restart()
-    rules = (await client.call("GET", "/admin/faults", token=None)).body["faults"]
-    assert sorted(rule.get("status", 0) for rule in rules) == [0, 429, 500]
+    assert sorted(rule.get("status", 0) for rule in await rules(client)) == [0, 429, 500]
     assert (await client.call("GET", "/admin/limits", token=None)).body["enabled"] is True
     await client.stop()
 
 
 async def test_nothing_lost_is_a_query(channel, bot, question):
     for preset in ("429", "500", "502-html", "504-taken", "drop", "drop-taken"):
-        await fault(channel, preset=preset, rate=0.15)
+        await channel.fault(preset=preset, rate=0.15)
 
     async def deliver(number):
         for _ in range(50):
@@ -198,25 +211,24 @@ async def test_nothing_lost_is_a_query(channel, bot, question):
         raise AssertionError("never delivered")
 
     await asyncio.gather(*(deliver(number) for number in range(30)))
-    counts = await account(channel)
+    counts = await channel.account()
     assert (counts["messages"], counts["delivered"], counts["undelivered"]) == (30, 30, 0)
     assert (
         counts["asked"]
         == sum(counts["byStatus"].values())
-        == len((await account(channel, "?list=asked&limit=1000"))["entries"])
+        == len((await channel.account("?list=asked&limit=1000"))["entries"])
     )
     assert counts["duplicated"] == counts["kept"] - 30
-    assert (await account(channel, "?list=undelivered"))["entries"] == []
+    assert (await channel.account("?list=undelivered"))["entries"] == []
     await channel.call("DELETE", "/admin/account", token=None)
-    assert (await account(channel))["asked"] == 0
+    assert (await channel.account())["asked"] == 0
 
 
 async def test_teams_limits_per_conversation(channel, bot, question):
-    await channel.call("PUT", "/admin/limits", {"enabled": True}, token=None)
-    answers = [await bot.say(question, f"m{number}") for number in range(9)]
-    statuses = [status for status, _ in answers]
-    assert statuses[:7] == [200] * 7
-    assert statuses.count(429) >= 1
+    # An hour: however slow this machine is.
+    await channel.call("PUT", "/admin/limits", {"enabled": True, "send": {"3600": 7}, "app": {"1": 0}}, token=None)
+    answers = [await bot.say(question, f"m{number}") for number in range(8)]
+    assert [status for status, _ in answers] == [200] * 7 + [429]
     assert answers[-1][1]["error"]["code"] == "TooManyRequests"
     await channel.call("PUT", "/admin/limits", {"enabled": False}, token=None)
     assert (await bot.say(question, "again"))[0] == 200
@@ -256,6 +268,13 @@ async def test_the_wire_shows_both_directions_and_failures(channel, bot, questio
     assert "HTTP 500" in entries[3]["note"]
     later = await channel.call("GET", f"/admin/wire?after={entries[2]['id']}", token=None)
     assert [entry["id"] for entry in later.body["entries"]] == [entries[3]["id"]]
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "9" * 5000])
+async def test_what_is_no_number_of_the_wire_is_400(channel, number):
+    for path, headers in ((f"/admin/wire?after={number}", {}), ("/admin/wire/stream", {"Last-Event-ID": number})):
+        answer = await channel.call("GET", path, token=None, headers=headers)
+        assert (answer.status, answer.code) == (400, "BadArgument")
 
 
 async def test_the_wire_can_be_followed(channel, bot, question):
