@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Any
+from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
 from azure.core.exceptions import ResourceExistsError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from ringback.errors import ConfigurationError
@@ -67,7 +70,14 @@ def tables() -> Tables:
 
 def connect(config: Settings) -> TableServiceClient:
     """A service client by connection string, or by managed identity where only an endpoint is given."""
-    options: dict[str, Any] = {"retry_total": 5, "retry_backoff_factor": 0.2, "logging_enable": False}
+    options: dict[str, Any] = {
+        "retry_total": 5,
+        "retry_backoff_factor": 0.2,
+        # A line for each request and each answer is what the SDK writes at INFO, the level of a function app.
+        "http_logging_level": logging.DEBUG,
+        # With the environment's settings aiohttp looks for a proxy and for a .netrc on each request, in two threads.
+        "transport": AioHttpTransport(use_env_settings=bool(getproxies())),
+    }
     if config.tables_endpoint:
         from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415  100 ms that local runs never need
 
