@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,12 +10,27 @@ import msgspec
 from local.fault_rules import Rule, Rules, complaint
 from local.services.outbox.store import Store
 
-# Where each service can fail; the first place is meant when none is named.
-PLACES = {
-    "sms": ("request", "recipient"),
-    "email": ("request", "operation", "status"),
-    "smtp": ("data", "connect", "auth", "mail", "rcpt"),
+HTTP = ("status", "code", "message", "html", "retry_after", "drop", "delay")
+SMTP = ("status", "message", "drop", "delay")
+# Where each service can fail, and what a rule can say there; the first place is meant when none is named.
+PLACES: dict[str, dict[str, tuple[str, ...]]] = {
+    "sms": {"request": (*HTTP, "taken", "recipient"), "recipient": ("status", "message", "recipient")},
+    "email": {
+        "request": (*HTTP, "taken", "recipient"),
+        "operation": ("code", "message", "recipient"),
+        "status": HTTP,
+    },
+    "smtp": {
+        "data": (*SMTP, "taken", "recipient"),
+        "connect": SMTP,
+        "auth": SMTP,
+        "mail": SMTP,
+        "rcpt": (*SMTP, "recipient"),
+    },
 }
+NARROWING = ("taken", "recipient")
+EFFECTS = ("status", "drop", "delay")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class FaultError(Exception):
@@ -39,19 +55,19 @@ class Faults(Rules[Fault]):
 
     def demand(self, asked: dict[str, Any]) -> Fault:
         """Add a rule from JSON; raises FaultError for what is no rule."""
-        given = {**asked, "retryAfter": str(asked.get("retryAfter", ""))}
+        after = asked.get("retryAfter", "")
+        seconds = isinstance(after, (int, float)) and not isinstance(after, bool)
         try:
-            rule = msgspec.convert(given, Fault)
+            rule = msgspec.convert({**asked, "retryAfter": str(after) if seconds else after}, Fault)
         except msgspec.ValidationError as error:
             raise FaultError(f"This is no fault: {error}.") from error
         places = PLACES.get(rule.service)
         if places is None:
-            raise FaultError(f"service is {rule.service!r}: give one of {', '.join(PLACES)}.")
-        rule.at = rule.at or places[0]
+            raise FaultError(f"'service' is {rule.service!r}: give one of {', '.join(PLACES)}.")
+        rule.at = rule.at or next(iter(places))
         if rule.at not in places:
-            raise FaultError(f"at is {rule.at!r}: {rule.service} fails at {', '.join(places)}.")
-        wrong = complaint(rule) or _retry_after_complaint(rule.retry_after)
-        if wrong:
+            raise FaultError(f"'at' is {rule.at!r}: {rule.service} fails at {', '.join(places)}.")
+        if wrong := complaint(rule) or _complaint(rule, places[rule.at]):
             raise FaultError(wrong)
         return self.add(rule)
 
@@ -62,6 +78,21 @@ class Faults(Rules[Fault]):
         )
 
 
-def _retry_after_complaint(text: str) -> str:
-    """Seconds or an HTTP date are taken as they are; a negative number is a slip."""
-    return "'retryAfter' must not be negative." if text.lstrip().startswith("-") else ""
+def _complaint(rule: Fault, meaningful: tuple[str, ...]) -> str:
+    """What is wrong with the fields that only these rules have, where a rule can say `meaningful`; else empty."""
+    for name in (*HTTP, *NARROWING):
+        if name not in meaningful and getattr(rule, name):
+            return f"{_spelled(name)} means nothing for {rule.service} at {rule.at!r}."
+    if "drop" in meaningful and not any(getattr(rule, name) for name in EFFECTS):
+        return "A fault needs a 'status', 'drop' or a 'delay'."
+    if rule.status and rule.drop:
+        return "'status' means nothing with 'drop': a cut connection has no answer."
+    for name in ("code", "retry_after", *(["message"] if rule.service == "smtp" else [])):
+        if CONTROL.search(getattr(rule, name)):
+            return f"{_spelled(name)} must be one line of text."
+    # Seconds, an HTTP date, and what is neither are sent as they are; a negative number is a slip.
+    return "'retryAfter' must not be negative." if rule.retry_after.lstrip().startswith("-") else ""
+
+
+def _spelled(name: str) -> str:
+    return repr(name.replace("_a", "A"))

@@ -193,21 +193,37 @@ async def test_pages_of_elsewhere_get_nothing(client, headers):
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "named"),
     [
-        {},
-        {"service": "fax"},
-        {"service": "sms", "at": "rcpt"},
-        {"service": "sms", "rate": 2},
-        {"service": "sms", "status": 99},
-        {"service": "sms", "odd": 1},
-        {"service": "sms", "times": "x"},
-        {"service": "sms", "times": 0},
-        {"service": "sms", "status": 429, "retryAfter": -1},
+        ({}, "`service`"),
+        ({"service": "fax"}, "'service'"),
+        ({"service": "sms"}, "'status'"),
+        ({"service": "sms", "at": "rcpt"}, "'at'"),
+        ({"service": "sms", "rate": 2}, "'rate'"),
+        ({"service": "sms", "status": 99}, "'status'"),
+        ({"service": "sms", "status": 500, "drop": True}, "'status'"),
+        ({"service": "sms", "odd": 1}, "`odd`"),
+        ({"service": "sms", "times": "x"}, "$.times"),
+        ({"service": "sms", "times": 0}, "'times'"),
+        ({"service": "sms", "status": 429, "retryAfter": -1}, "'retryAfter'"),
+        ({"service": "sms", "status": 429, "retryAfter": None}, "$.retryAfter"),
+        ({"service": "sms", "status": 429, "retryAfter": True}, "$.retryAfter"),
+        ({"service": "sms", "status": 429, "retryAfter": "1\n2"}, "'retryAfter'"),
+        ({"service": "sms", "status": 429, "code": "a\r\nb"}, "'code'"),
+        ({"service": "sms", "at": "recipient", "drop": True}, "'drop'"),
+        ({"service": "email", "at": "operation", "status": 500}, "'status'"),
+        ({"service": "email", "at": "status", "status": 500, "taken": True}, "'taken'"),
+        ({"service": "email", "at": "status", "status": 500, "recipient": "ann@example.org"}, "'recipient'"),
+        ({"service": "smtp", "status": 421, "html": True}, "'html'"),
+        ({"service": "smtp", "status": 421, "retryAfter": 5}, "'retryAfter'"),
+        ({"service": "smtp", "status": 451, "at": "rcpt", "taken": True}, "'taken'"),
+        ({"service": "smtp", "status": 451, "message": "4.0.0 no\r\n250 yes"}, "'message'"),
     ],
 )
-async def test_a_fault_that_is_none_is_refused(client, fault):
-    assert (await client.post("/admin/faults", json=fault)).status == 400
+async def test_a_fault_that_is_none_is_refused_naming_the_field(client, fault, named):
+    refused = await client.post("/admin/faults", json=fault)
+    assert refused.status == 400
+    assert named in (await refused.json())["error"]["message"]
     assert (await (await client.get("/admin/faults")).json())["faults"] == []
 
 
