@@ -120,7 +120,8 @@ class Ledger:
         row.ambiguous += outcome is Outcome.AMBIGUOUS
         row.state = _state(row, outcome, last=last)
         row.code, row.detail = attempt.code, (result.detail or None) and result.detail[:MAX_TEXT]
-        row.activity_id = result.activity_id
+        # A write that the table refused for an id's sake would leave a message sent that looks unsent.
+        row.activity_id = result.activity_id if len(result.activity_id or "") <= MAX_TEXT else None
         if row.state == "delivered":
             row.delivered_at = now
             since = max(filter(None, (row.created_at, row.not_before)), default=now)

@@ -11,7 +11,7 @@ from ringback.delivery.notification import RESEND, Notification
 
 FINAL_STATES = ("delivered", "failed", "suppressed", "ambiguous", "cancelled")
 # The row's attempts lie in one property of at most 64 KiB, which is 32 Ki characters.
-MAX_ATTEMPTS = 150
+MAX_ATTEMPTS, MAX_CHARACTERS = 150, 32 * 1024
 MAX_CODE = 80
 # A binary property holds 64 KiB; a row 1 MiB.
 PIECE = 60 * 1024
@@ -166,8 +166,7 @@ def changed(row: LedgerRow) -> dict[str, Any]:
     values = {field: getattr(row, field) for field in CHANGING}
     values.update({field: empty for field, empty in CLEARED.items() if values[field] is None and row.etag})
     entity = {CHANGING[field]: value for field, value in values.items() if value is not None}
-    attempts = msgspec.json.encode(row.attempts[-MAX_ATTEMPTS:]).decode()
-    return {"PartitionKey": row.user, "RowKey": row.id, "Attempts": attempts, **entity}
+    return {"PartitionKey": row.user, "RowKey": row.id, "Attempts": _attempts(row), **entity}
 
 
 def bare(row: LedgerRow, *, purged: bool) -> dict[str, Any]:
@@ -176,8 +175,16 @@ def bare(row: LedgerRow, *, purged: bool) -> dict[str, Any]:
     values = {CHANGING[field]: getattr(row, field) for field in kept}
     values.update(CreatedAt=row.created_at, Erased=True, Purged=purged, Withdrawn=row.withdrawn)
     entity = {name: value for name, value in values.items() if value is not None}
-    attempts = msgspec.json.encode(row.attempts[-MAX_ATTEMPTS:]).decode()
-    return {"PartitionKey": row.user, "RowKey": row.id, "Attempts": attempts, **entity}
+    return {"PartitionKey": row.user, "RowKey": row.id, "Attempts": _attempts(row), **entity}
+
+
+def _attempts(row: LedgerRow) -> str:
+    """The last tries as JSON, as many as the property holds, whatever codes a channel thought of."""
+    kept = row.attempts[-MAX_ATTEMPTS:]
+    # A character takes no fewer bytes in UTF-8 than units in UTF-16, by which the table counts.
+    while len(raw := msgspec.json.encode(kept)) > MAX_CHARACTERS:
+        kept = kept[len(kept) // 4 + 1 :]
+    return raw.decode()
 
 
 def empty(row: LedgerRow) -> dict[str, Any]:

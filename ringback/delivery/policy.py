@@ -12,6 +12,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timezone
 from enum import Enum
 from typing import Any
 
@@ -22,6 +23,8 @@ from ringback.channels.port import Outcome, Reaction, SendResult
 DELIVERED, RETRY, PERMANENT, AMBIGUOUS = Outcome.DELIVERED, Outcome.RETRY, Outcome.PERMANENT, Outcome.AMBIGUOUS
 LONGEST_DETAIL = 300
 DEEPEST_NESTING = 6
+# Longer than any message is tried for; a date that far away can still be reckoned with.
+LONGEST_WAIT = 30 * 86_400.0
 # RFC 3463: class, subject, detail.
 ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 
@@ -211,17 +214,22 @@ def no_answer(error: BaseException, *, went_out: bool) -> SendResult:
 
 
 def retry_after(value: str | None, *, now: Callable[[], float] = time.time) -> float | None:
-    """Seconds to wait by a Retry-After header, given in seconds or as an HTTP date; None if it says neither."""
+    """Seconds to wait by a Retry-After header, given in seconds or as an HTTP date; None if it says neither.
+
+    Never less than 0, and never more than LONGEST_WAIT.
+    """
     if not value:
         return None
     try:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now()
+            at = email.utils.parsedate_to_datetime(value)
+            # HTTP's dates are GMT, also where they do not say so (RFC 9110, section 5.6.7).
+            seconds = (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp() - now()
         except (ValueError, TypeError, OverflowError):
             return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
 def backoff(attempt: int, *, base: float = 1.0, cap: float = 300.0, random: Callable[[], float]) -> float:

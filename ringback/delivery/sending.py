@@ -169,7 +169,8 @@ def _answer(row: LedgerRow, result: SendResult, attempt: int) -> SendAnswer:
     outcome = result.outcome.value
     if row.state == "ambiguous":
         return SendAnswer(outcome="ended", state=row.state, code=row.code)
-    wait = result.retry_after
+    # A channel that names no time, or one that has passed, leaves the pause to us.
+    wait = result.retry_after or None
     if wait is None and outcome in {"retry", "ambiguous"}:
         # The one more try that an outage gets must come after a short outage, not a few milliseconds into it.
         least = LAST_TRY_SECONDS if result.retries == 1 else LEAST_SECONDS

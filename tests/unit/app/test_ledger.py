@@ -7,7 +7,7 @@ import pytest
 
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.ledger import Ledger
-from ringback.delivery.ledger_row import MAX_ATTEMPTS, MAX_CODE
+from ringback.delivery.ledger_row import MAX_ATTEMPTS, MAX_CODE, Attempt
 from ringback.delivery.notification import Notification, Stop
 from ringback.errors import RetryableError
 
@@ -51,6 +51,24 @@ async def test_a_permanent_answer_ends_the_delivery_only_by_the_last_way(ledger)
     stored = await ledger.get("u", "op-1-result")
     assert [(attempt.channel, attempt.code) for attempt in stored.attempts] == [("bot", "Blocked"), ("sms", "NoNumber")]
     assert stored.is_final
+
+
+@pytest.mark.parametrize("activity_id", ["x" * 40_000, "\N{GRINNING FACE}" * 40_000])
+async def test_no_id_of_a_channel_keeps_a_delivery_from_being_known(ledger, activity_id):
+    await ledger.complete(await claim(ledger), said("delivered", None, activity_id), NOW)
+    stored = await ledger.get("u", "op-1-result")
+    assert (stored.state, stored.activity_id) == ("delivered", None)
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\0", "\N{GRINNING FACE}"])
+async def test_no_code_of_a_channel_makes_the_list_of_tries_too_long(ledger, character):
+    row = await claim(ledger)
+    row.attempts = [Attempt(at=NOW, outcome="ambiguous", code=character * MAX_CODE)] * MAX_ATTEMPTS
+    await ledger.save(row)
+    await ledger.complete(await claim(ledger), said("delivered", character * 5_000), NOW)
+    stored = await ledger.get("u", "op-1-result")
+    assert (stored.state, stored.attempts[-1].outcome) == ("delivered", "delivered")
+    assert len(stored.attempts) > 30
 
 
 async def test_a_try_that_died_before_its_answer_was_written_is_ambiguous_and_counted(ledger):

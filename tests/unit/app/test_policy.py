@@ -1,4 +1,5 @@
 import json
+import time
 
 import aiohttp
 import msgspec
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback.channels.port import Outcome, Reaction
-from ringback.delivery.policy import backoff, classify, no_answer, retry_after
+from ringback.delivery.policy import LONGEST_WAIT, backoff, classify, no_answer, retry_after
 
 D, R, P, A = Outcome.DELIVERED, Outcome.RETRY, Outcome.PERMANENT, Outcome.AMBIGUOUS
 
@@ -111,10 +112,30 @@ def test_the_detail_tells_an_operator_what_to_do():
         ("Thu, 01 Jan 1970 00:01:00 GMT", 0.0),
         ("soon", None),
         ("99 Foo 9999", None),
+        # Dates that name no zone are GMT; the old spellings still come.
+        ("Thu, 01 Jan 1970 00:02:00", 20.0),
+        ("Thu Jan  1 00:02:00 1970", 20.0),
+        ("Thu, 01 Jan 1970 00:02:00 -0000", 20.0),
+        ("Thursday, 01-Jan-70 00:02:00 GMT", 20.0),
+        # However far away, it can be added to a date.
+        ("1e12", LONGEST_WAIT),
+        ("1e300", LONGEST_WAIT),
+        ("9" * 400, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
     ],
 )
 def test_retry_after(value, seconds):
     assert retry_after(value, now=lambda: 100.0) == seconds
+
+
+def test_retry_after_does_not_depend_on_the_zone_of_this_machine(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert retry_after("Thu, 01 Jan 1970 00:02:00", now=lambda: 100.0) == 20.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_retry_after_of_an_answer_is_found_in_any_case():

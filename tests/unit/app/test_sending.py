@@ -250,6 +250,19 @@ async def test_an_error_worth_one_retry_gets_one_after_each_start_anew(bench):
     assert outcomes == ["retry", "retry", "retry", "permanent"]
 
 
+@pytest.mark.parametrize("said", [None, 0.0])
+async def test_without_a_time_to_come_again_the_pauses_grow(bench, monkeypatch, said):
+    monkeypatch.setattr("random.random", lambda: 0.999)
+    bench.channel.answers = [says("retry", "TooManyRequests", retry_after=said)]
+    waits = [(await bench.send(attempt=number)).retry_after for number in (1, 2, 3, 20)]
+    assert waits == pytest.approx([1.5, 2.5, 4.5, 300.5], abs=0.5)
+
+
+async def test_the_channels_own_time_is_kept(bench):
+    bench.channel.answers = [says("retry", "TooManyRequests", retry_after=7.0)]
+    assert (await bench.send(attempt=20)).retry_after == 7.0
+
+
 async def test_a_key_stays_while_nobody_knows_what_became_of_the_message(bench):
     bench.channel.answers = [
         says("ambiguous", "NoAnswer"),
