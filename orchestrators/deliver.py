@@ -29,11 +29,12 @@ bp = df.Blueprint()
 OWN_TROUBLE = df.RetryOptions(5_000, 6)
 OWN_TROUBLE_SECONDS = 60.0
 GIVE_UP = {"critical": timedelta(hours=72), "high": timedelta(hours=48), "normal": timedelta(hours=24)}
-# After a wait of this length the gate is asked again: quiet hours may have begun, or the person have opted out.
+# So long an answer of the gate stands: quiet hours may have begun since, or the person have opted out.
 STALE = timedelta(minutes=1)
 # Reasons of the gate that repeat what a channel said before: a failure, and no rule of ours.
 CHANNELS_WORD = ("blocked", "not-installed", "gone")
-OPTED_OUT = "opted-out"
+# Reasons to cancel that are rules of ours.
+RULES = ("opted-out", "erased")
 # A shorter wait is not worth a write.
 WORTH_NOTING = timedelta(seconds=10)
 # A history of many more turns is slow to replay, and in the end overflows the SDK.
@@ -56,7 +57,7 @@ class Delivery:
         self._clock = CancellableClock(context, CANCEL_EVENT)
         progress = notification.progress
         self._attempt, self._code, self._refused = progress.attempt, progress.code, set(progress.refused)
-        self._give_up_at = progress.give_up_at
+        self._give_up_at, self._counted = progress.give_up_at, progress.counted
 
     @property
     def _now(self) -> datetime:
@@ -83,6 +84,7 @@ class Delivery:
             reason = answer.reason or "suppressed"
             state = "failed" if reason.partition(":")[0] in CHANNELS_WORD else "suppressed"
             return (yield from self._end(state, reason))
+        self._counted = True
         stops = [stop for stop in answer.route if stop.reference not in self._refused]
         if not stops:
             return (yield from self._end("failed", self._code or "no channel is left"))
@@ -98,6 +100,7 @@ class Delivery:
             conversation=notification.conversation,
             channels=notification.channels,
             expires_at=notification.expires_at,
+            counted=self._counted,
             now=self._now,
         )
         raw = yield self._context.call_entity(self._person, "gate", msgspec.to_builtins(question))
@@ -105,6 +108,7 @@ class Delivery:
 
     def _try(self, stops: list[Stop], locale: str | None, give_up_at: datetime) -> Steps:
         """Send by the first way; by the next one when that is refused for good; again later when it is not."""
+        asked = self._now
         while True:
             answer = yield from self._send(stops[0], locale, last=len(stops) == 1)
             self._tell_person(stops[0], answer)
@@ -118,12 +122,12 @@ class Delivery:
                 if not stops:
                     return {"state": "failed", "reason": answer.code, "attempts": self._attempt}
                 continue
-            began = self._now
-            due = began + timedelta(seconds=answer.retry_after or 1.0)
+            due = self._now + timedelta(seconds=answer.retry_after or 1.0)
             if due > give_up_at:
                 return (yield from self._end("failed", f"gave-up: {answer.code}"))
             output = yield from self._wait(due, answer.code, note=False)
-            if output is not None or due - began > STALE or self._clock.sleeps >= MAX_SLEEPS:
+            # By the clock, not by the sleep: the host may have been down for hours of it.
+            if output is not None or self._now - asked > STALE or self._clock.sleeps >= MAX_SLEEPS:
                 return output
 
     def _send(self, stop: Stop, locale: str | None, *, last: bool) -> Steps:
@@ -163,7 +167,7 @@ class Delivery:
     def _cancelled(self) -> Steps:
         """Whoever raised the event has written the end before it, and then this changes nothing."""
         reason = self._clock.reason or "cancelled"
-        return (yield from self._end("suppressed" if reason.startswith(OPTED_OUT) else "cancelled", reason))
+        return (yield from self._end("suppressed" if reason.startswith(RULES) else "cancelled", reason))
 
     def _end(self, state: str, reason: str) -> Steps:
         """Write the end, unless the ledger has one."""
@@ -183,6 +187,7 @@ class Delivery:
         progress = Progress(
             attempt=self._attempt,
             give_up_at=self._give_up_at,
+            counted=self._counted,
             refused=tuple(sorted(self._refused)),
             code=self._code,
         )

@@ -59,6 +59,8 @@ def _pause(state: UserState, question: GateQuestion, category: str) -> tuple[dat
         until = quiet_until(preferences.quiet, preferences.time_zone, question.now)
         if until is not None:
             return until, f"quiet-hours: until {until.isoformat()} ({preferences.time_zone})"
+    if question.counted:
+        return None, ""
     until = _take(state, question.now, category)
     return until, "rate: enough messages for now"
 
@@ -106,7 +108,7 @@ def ways(state: UserState, question: GateQuestion) -> list[Stop] | str:
         if wanted is not None and BOT not in wanted:
             return f"no-channel: a conversation is on {BOT}, and {', '.join(wanted)} was asked for"
         return [Stop(channel=BOT, reference=question.conversation)]
-    talks = sorted(filter(_is_for, state.references.values()), key=_seen, reverse=True)
+    talks = sorted((talk for talk in state.references.values() if talk.is_own), key=_seen, reverse=True)
     by_kind: dict[str, list[Stop]] = {BOT: [Stop(channel=BOT, reference=reference.key) for reference in talks]}
     for kind, key in state.addresses.items():
         if kind != BOT or not any(talk.channel_id == TEAMS for talk in talks):
@@ -137,11 +139,6 @@ def _kinds(stops: Iterable[Stop]) -> Iterable[str]:
 
 def _of_kind(stops: Iterable[Stop], kind: str) -> list[Stop]:
     return [stop for stop in stops if stop.channel == kind]
-
-
-def _is_for(reference: Reference) -> bool:
-    """Whether it is a talk with this person alone, or with a group that is written to as such."""
-    return not reference.is_group or reference.user_id == reference.conversation_id
 
 
 def _seen(reference: Reference) -> datetime:

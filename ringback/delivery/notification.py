@@ -14,9 +14,10 @@ PRIORITIES = ("normal", "high", "critical")
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a delivery of many tries carries over when its history begins anew."""
+    """What a delivery of many tries carries over when its history begins anew; `counted`: see GateQuestion."""
 
     attempt: int = 0
+    counted: bool = False
     give_up_at: datetime | None = None
     refused: tuple[str, ...] = ()
     code: str | None = None
@@ -62,7 +63,8 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
 class GateQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What the `user` entity is asked before a message goes out; `now` is the orchestration's clock.
 
-    `channels` narrows the kinds of channel; `conversation` asks for one conversation and no other way.
+    `channels` narrows the kinds of channel; `conversation` asks for one conversation and no other way. `counted` tells
+    that this message was let through before and has not gone out: it takes no more of the person's rate.
     """
 
     category: str
@@ -70,6 +72,7 @@ class GateQuestion(msgspec.Struct, frozen=True, kw_only=True):
     conversation: str | None = None
     channels: tuple[str, ...] | None = None
     expires_at: datetime | None = None
+    counted: bool = False
     now: datetime
 
 

@@ -62,6 +62,11 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         return self.owner or ids.user_key(self.channel_id, self.user_id, self.tenant_id, self.user_aad_id)
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is a talk with this person alone, or with a group that is written to as such."""
+        return not self.is_group or self.user_id == self.conversation_id
+
+    @property
     def key(self) -> str:
         return ids.conversation_key(self.channel_id, self.conversation_id, self.user_id)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ringback.delivery.consent import EVERY, OPERATIONS
 from ringback.delivery.ledger import Ledger
-from ringback.delivery.ledger_row import LedgerRow
+from ringback.delivery.ledger_row import SENDING, LedgerRow
 from ringback.delivery.notification import CANCEL_EVENT, WAKE_EVENT, instance_of
 from ringback.delivery.people import UserEntities, tell
 from ringback.delivery.preferences import Wish
@@ -60,7 +60,7 @@ async def run_wake(
 
     With more than `most` of them the errand stays on the list.
     """
-    rows = await _waiting(tables, errand.user)
+    rows = await _open(tables, errand.user, WAITING_STATES)
     wanted = [row for row in rows if row["State"] == "pending" or row.get("Code") in reasons]
 
     async def wake(row: dict[str, Any]) -> None:
@@ -89,7 +89,8 @@ async def suppress_waiting(
 
     `category` narrows it; every one leaves out the answers to the person's own questions, unless a `reason` is given.
     Tell the entity first: what passes the gate after this has looked is stopped there. The row is written first, which
-    every claim heeds, then the event wakes the orchestration.
+    every claim heeds, then the event wakes the orchestration. A try in progress is left alone, and the event forestalls
+    the next one.
     """
     ledger = Ledger(tables)
 
@@ -97,12 +98,13 @@ async def suppress_waiting(
         about = waiting.get("Category") or ""
         if (category == EVERY and about == OPERATIONS and reason is None) or category not in {EVERY, about}:
             return False
-        row = await suppress(ledger, user, waiting["RowKey"], reason or f"opted-out: {about}")
-        if row is not None:
-            await engine.raise_event(instance_of(row.id, row.round), CANCEL_EVENT, {"reason": row.detail})
+        why, instance = reason or f"opted-out: {about}", instance_of(waiting["RowKey"], waiting.get("Round") or 0)
+        row = await suppress(ledger, user, waiting["RowKey"], why)
+        await engine.raise_event(instance, CANCEL_EVENT, {"reason": why})
         return row is not None
 
-    ended = sum(await _a_few_at_a_time(end(row) for row in await _waiting(tables, user)))
+    rows = await _open(tables, user, (*WAITING_STATES, SENDING))
+    ended = sum(await _a_few_at_a_time(map(end, rows)))
     if ended:
         log.info("%d waiting messages to user %s are suppressed", ended, user)
     return ended
@@ -118,12 +120,12 @@ async def _a_few_at_a_time(jobs: Iterable[Coroutine[Any, Any, Done]]) -> list[Do
     return await asyncio.gather(*map(one, jobs))
 
 
-async def _waiting(tables: Tables, user: str) -> list[dict[str, Any]]:
-    """RowKey, Category, State, Code and Round of each waiting row."""
+async def _open(tables: Tables, user: str, states: Iterable[str]) -> list[dict[str, Any]]:
+    """RowKey, Category, State, Code and Round of each row in one of these states."""
     table = await tables.get(LEDGER)
-    states = " or ".join(f"State eq '{state}'" for state in WAITING_STATES)
+    wanted = " or ".join(f"State eq '{state}'" for state in states)
     names = ["RowKey", "Category", "State", "Code", "Round"]
-    rows = table.query_entities(f"PartitionKey eq @user and ({states})", parameters={"user": user}, select=names)
+    rows = table.query_entities(f"PartitionKey eq @user and ({wanted})", parameters={"user": user}, select=names)
     return [dict(row) async for row in rows]
 
 

@@ -26,7 +26,7 @@ class Task:
 
 
 class Context:
-    """Answers calls from lists; timers fire at once unless `cancel_at` or `wake_at` comes before."""
+    """Answers calls from lists; timers fire at once, `downtime` late, unless `cancel_at` or `wake_at` comes before."""
 
     def __init__(
         self,
@@ -35,9 +35,11 @@ class Context:
         cancel_at: datetime | None = None,
         reason: str = "",
         wake_at: datetime | None = None,
+        downtime: timedelta = timedelta(0),
     ) -> None:
         self.current_utc_datetime = START
-        self.gate, self.sends, self.reason = gate, sends, reason
+        self.gate, self.sends, self.reason, self.downtime = gate, sends, reason, downtime
+        self.questions: list[Any] = []
         self.events = {"cancel": cancel_at, "ask-again": wake_at}
         self.calls: list[tuple[str, Any]] = []
         self.signals: list[tuple[str, Any]] = []
@@ -45,6 +47,7 @@ class Context:
         self.renewed: Any = None
 
     def call_entity(self, entity: Any, operation: str, given: Any) -> Task:
+        self.questions.append(given)
         return Task("gate", given=given)
 
     def signal_entity(self, entity: Any, operation: str, given: Any) -> None:
@@ -95,7 +98,8 @@ class Context:
         won.is_completed = True
         if won is not timer:
             won.result = {"reason": self.reason}
-        self.current_utc_datetime = max(self.current_utc_datetime, due.get(id(won), timer.given["due"]))
+        passed = due.get(id(won), timer.given["due"] + self.downtime)
+        self.current_utc_datetime = max(self.current_utc_datetime, passed)
         return won
 
     def named(self, name: str) -> list[Any]:
@@ -159,7 +163,7 @@ def test_a_wait_beyond_the_expiry_ends_at_once():
 
 
 def test_a_cancel_event_ends_a_wait_and_its_timer():
-    for reason, state in (("opted-out: orders", "suppressed"), ("", "cancelled")):
+    for reason, state in (("opted-out: orders", "suppressed"), ("erased: …", "suppressed"), ("", "cancelled")):
         context = Context([SEND], [{"outcome": "delivered"}], cancel_at=START + timedelta(hours=1), reason=reason)
         assert context.run(not_before=START + timedelta(days=1))["state"] == state
         assert [timer.cancelled for timer in context.timers] == [True]
@@ -193,6 +197,34 @@ def test_after_a_long_pause_the_gate_is_asked_again_and_a_short_one_is_just_slep
         ],
     )
     assert context.run() == {"state": "suppressed", "reason": "opted-out: orders", "attempts": 2}
+
+
+def test_after_a_host_that_was_down_the_gate_is_asked_again():
+    expired = {"decision": "suppressed", "reason": "expired: …"}
+    busy = {"outcome": "retry", "code": "TooManyRequests", "retry_after": 2.0}
+    context = Context([SEND, expired], [busy, {"outcome": "delivered"}], downtime=timedelta(hours=3))
+    assert context.run(expires_at=START + timedelta(hours=1))["state"] == "suppressed"
+    assert len(context.named("send_message")) == 1
+
+
+def test_many_short_pauses_are_a_long_one():
+    opted_out = {"decision": "suppressed", "reason": "opted-out: orders"}
+    context = Context([SEND, opted_out], [{"outcome": "retry", "code": "TooManyRequests", "retry_after": 25.0}])
+    assert context.run() == {"state": "suppressed", "reason": "opted-out: orders", "attempts": 3}
+
+
+def test_a_message_takes_of_a_persons_rate_once():
+    wait = {"decision": "wait", "until": plain(START + timedelta(seconds=5)), "reason": "rate"}
+    busy = {"outcome": "retry", "code": "ServiceUnavailable", "retry_after": 90.0}
+    context = Context([wait, SEND], [busy, busy, {"outcome": "delivered"}])
+    assert context.run()["state"] == "delivered"
+    assert [question["counted"] for question in context.questions] == [False, False, True, True]
+    # In a history that begins anew as well.
+    context = Context([SEND], [{"outcome": "retry", "code": "Busy", "retry_after": 90.0}])
+    context.run()
+    again = Context([SEND], [{"outcome": "delivered"}])
+    again.run(progress=msgspec.convert(context.renewed, Notification).progress)
+    assert [question["counted"] for question in again.questions] == [True]
 
 
 def test_it_gives_up_by_priority():
