@@ -11,7 +11,7 @@ from ringback.errors import RequestError
 
 Body = TypeVar("Body")
 # How msgspec words where it stumbled: "… field `to`", "… - at `$.to.userId`".
-FIELD = re.compile(r"field `(\w+)`")
+FIELD = re.compile(r"field `([^`]+)`")
 PATH = re.compile(r"at `\$\.([^`]+)`")
 
 

@@ -87,6 +87,7 @@ async def put_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     try_out(state, changes)
     await _enter(user, aliases, now)
     await _store(user, [address for address in addresses.values() if address])
+    await _refuse_erased_meanwhile(user)
     await tell_and_wake(tables(), DurableClientEngine(client), entities, user, changes)
     await _drop(user, [before[kind] for kind in addresses if kind in before], state)
     for operation, word in changes:
@@ -129,7 +130,7 @@ async def _whose(identity: str, aliases: dict[str, Alias]) -> tuple[str, bool]:
     user = user or ids.digest(*_parts(own))
     row = await UserTable(tables()).get(user)
     if row is not None and row.erased:
-        raise ConflictError("This person was erased; they come back by writing to the bot.", field="id")
+        raise _erased()
     return user, is_new
 
 
@@ -158,6 +159,15 @@ async def _enter(user: str, aliases: dict[str, Alias], now: datetime) -> None:
 async def _store(user: str, addresses: list[Stored]) -> None:
     for address in addresses:
         await AddressTable(tables()).put(user, address)
+
+
+async def _refuse_erased_meanwhile(user: str) -> None:
+    """An erasure marks first and clears then: what was written beside it is seen by one of the two."""
+    row = await UserTable(tables()).get(user)
+    if row is not None and row.erased:
+        await AddressTable(tables()).erase(user)
+        await AliasTable(tables()).erase(user)
+        raise _erased()
 
 
 async def _drop(user: str, replaced: list[str], state: UserState) -> None:
@@ -197,6 +207,10 @@ def _entry(row: UserRow) -> dict[str, Any]:
 def _id(req: func.HttpRequest) -> str:
     """The host decodes the path, but for slashes."""
     return req.route_params["id"].replace("%2F", "/").replace("%2f", "/")
+
+
+def _erased() -> ConflictError:
+    return ConflictError("This person was erased; they come back by writing to the bot.", field="id")
 
 
 def _nobody(identity: str) -> NotFoundError:

@@ -9,6 +9,7 @@ from ringback.delivery.request import Place, To
 from ringback.errors import NotFoundError, RequestError
 from ringback.settings import ACS_CHAT_CHANNELS
 from ringback.tables.aliases import resolve_directory, resolve_external, resolve_id
+from ringback.tables.references import ReferenceTable
 from ringback.tables.service import Tables
 
 # An identity of Azure Communication Services names no channel: its chats come over one of these.
@@ -68,9 +69,12 @@ async def _group(conversation: str | Place, tables: Tables) -> tuple[str, str]:
             form = "<channelId>:<conversation.id>, such as msteams:19:…@thread.tacv2"
             raise RequestError(f"conversation is {form}.", field="to.conversation")
     user = await resolve_id(tables, f"{channel}:{identity}", "to.conversation")
-    if user is None:
-        raise _unknown("to.conversation", f"{channel}:{identity}")
-    return user, ids.conversation_key(channel, identity, identity)
+    key = ids.conversation_key(channel, identity, identity)
+    # The name may be a person's, whose talk with the bot has another key.
+    if user is None or await ReferenceTable(tables).get(user, key) is None:
+        fix = "name a group chat or a channel of a team that the bot was added to"
+        raise NotFoundError(f"No group is known as {f'{channel}:{identity}'[:120]!r}: {fix}.", field="to.conversation")
+    return user, key
 
 
 def _unknown(field: str, value: str) -> NotFoundError:

@@ -20,6 +20,8 @@ DEFAULT_ORDER = ("bot", "sms", "email")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,4}")
 MAX_RATES = 50
 LONGEST_PERIOD = timedelta(days=31).total_seconds()
+# Buckets reckon in microseconds: an interval below one would be none.
+MOST_PER_SECOND = 1_000
 
 
 class Preferences(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,7 +68,7 @@ def changed(preferences: Preferences, wish: Wish) -> Preferences:
     if wish.time_zone is not msgspec.UNSET:
         values["time_zone"] = checked_zone(wish.time_zone) if wish.time_zone else ""
     if wish.locale is not msgspec.UNSET:
-        values["locale"] = _locale(wish.locale or "")
+        values["locale"] = checked_locale(wish.locale) if wish.locale else ""
     if wish.rates is not msgspec.UNSET:
         values["rates"] = _rates(preferences.rates, wish.rates)
     found = msgspec.structs.replace(preferences, **values)
@@ -78,8 +80,9 @@ def changed(preferences: Preferences, wish: Wish) -> Preferences:
 
 def shown(preferences: Preferences) -> dict[str, Any]:
     """As `GET /api/users/{id}` gives them, and `PUT` takes them."""
+    # What an interval was rounded to the microsecond by shows in no more than the third digit.
     rates = {
-        name: {"messages": rate.capacity, "perSeconds": rate.capacity * rate.interval.total_seconds()}
+        name: {"messages": rate.capacity, "perSeconds": round(rate.capacity * rate.interval.total_seconds(), 2)}
         for name, rate in preferences.rates.items()
     }
     return {
@@ -97,10 +100,11 @@ def ordered(preferences: Preferences, kinds: list[str]) -> list[str]:
     return sorted(kinds, key=lambda kind: order.index(kind) if kind in order else len(order))
 
 
-def _locale(text: str) -> str:
+def checked_locale(text: str, field: str = "preferences.locale") -> str:
+    """The language tag with dashes, or RequestError."""
     found = text.replace("_", "-")
-    if found and not LOCALE.fullmatch(found):
-        raise RequestError(f"{text[:40]!r} is no locale: write it as de-DE.", field="preferences.locale")
+    if not LOCALE.fullmatch(found):
+        raise RequestError(f"{text[:40]!r} is no locale: write it as de-DE.", field=field)
     return found
 
 
@@ -123,4 +127,6 @@ def _rate(wish: RateWish, field: str) -> Rate:
     if not 1 <= wish.messages <= 10_000 or not 0 < wish.per_seconds <= LONGEST_PERIOD:
         message = "A rate is 1 to 10000 messages in up to 31 days of seconds; say stop or opt out to send none."
         raise RequestError(message, field=field)
+    if wish.messages > wish.per_seconds * MOST_PER_SECOND:
+        raise RequestError(f"A rate is at most {MOST_PER_SECOND} messages a second.", field=field)
     return Rate(wish.messages, timedelta(seconds=wish.per_seconds / wish.messages))

@@ -16,6 +16,7 @@ from ringback.channels.teams import TeamsUser
 from ringback.delivery.consent import BOT, EVERY, checked_category, checked_channel, checked_source
 from ringback.delivery.person import DOUBTED, Given, Registration, UserState, Word, perform
 from ringback.delivery.preferences import Wish, shown
+from ringback.delivery.request import EARLIEST
 from ringback.delivery.teams_registration import Wished
 from ringback.delivery.teams_registration import shown as shown_on_teams
 from ringback.errors import RequestError
@@ -24,6 +25,7 @@ from ringback.tables.aliases import LONGEST_ID, Alias, directory_alias, external
 from ringback.tables.users import UserRow
 
 MAX_EXTERNAL_IDS = 20
+LONGEST_NAME = 200
 Change = tuple[str, msgspec.Struct]
 
 
@@ -58,6 +60,8 @@ class UserWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 def addresses_of(wish: UserWish) -> dict[str, Address | None]:
     """The addresses by their kind, checked; RequestError names the field."""
     found: dict[str, Address | None] = {}
+    if wish.name and (len(wish.name) > LONGEST_NAME or not wish.name.isprintable()):
+        raise RequestError(f"A name has up to {LONGEST_NAME} printable characters.", field="name")
     if wish.email is not msgspec.UNSET:
         found["email"] = email(wish.email, wish.name) if wish.email else None
     if wish.phone is not msgspec.UNSET:
@@ -89,8 +93,9 @@ def changes_of(wish: UserWish, now: datetime) -> list[Change]:
     changes: list[Change] = []
     for number, given in enumerate(wish.consents):
         field = f"consents[{number}]"
-        if given.at is not None and (given.at.tzinfo is None or given.at > now):
-            raise RequestError("Give a time that has passed, with its time zone.", field=f"{field}.at")
+        if given.at is not None and (given.at.tzinfo is None or not EARLIEST <= given.at <= now):
+            message = f"Give a time that has passed, since {EARLIEST.year}, with its time zone."
+            raise RequestError(message, field=f"{field}.at")
         if checked_source(given.source, f"{field}.source") not in {"api", "import"}:
             raise RequestError("Other systems' consent has the source api or import.", field=f"{field}.source")
         word = Given(
@@ -118,7 +123,7 @@ def address_changes(addresses: dict[str, Stored | None]) -> list[Change]:
 def try_out(state: UserState, changes: list[Change]) -> None:
     """Do it all on this state; RequestError names the field that cannot be."""
     for operation, word in changes:
-        perform(state, operation, msgspec.to_builtins(word))
+        _try_out(state, operation, word)
 
 
 def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str, Stored]) -> dict[str, Any]:
@@ -146,6 +151,15 @@ def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str
         },
         "preferences": shown(state.preferences),
     }
+
+
+def _try_out(state: UserState, operation: str, word: msgspec.Struct) -> None:
+    try:
+        perform(state, operation, msgspec.to_builtins(word))
+    except RequestError as error:
+        # In chat there is one category; here the body maps several.
+        field = f"categories.{word.category}" if isinstance(word, Word) else error.field
+        raise RequestError(str(error), field=field) from None
 
 
 def _conversation(state: UserState, key: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 
 from ringback.channels import registry
 from ringback.delivery.content import Content, check_size, from_card, from_template, from_text
+from ringback.delivery.preferences import checked_locale
 from ringback.errors import RequestError
 from ringback.ids import digest
 
@@ -19,6 +20,8 @@ CATEGORY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 LONGEST_KEY = 255
 LONGEST_LINK = 2_048
 FARTHEST = timedelta(days=366)
+# Tables keep no time before 1601, and no system means one that it sends.
+EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Words = Annotated[str, msgspec.Meta(min_length=1)]
@@ -81,8 +84,10 @@ def id_of(request: NotificationRequest, key: str | None) -> str | None:
 
 def body_digest(request: NotificationRequest) -> str:
     """The same for requests that ask for the same, however they are spelt."""
-    whole = msgspec.json.encode(msgspec.structs.replace(request, id=None), order="deterministic")
-    return digest("notification", whole.decode())
+    bare = msgspec.structs.replace(request, id=None, not_before=None, expires_at=None)
+    # One moment has as many spellings as there are time zones.
+    moments = [str(time and time.timestamp()) for time in (request.not_before, request.expires_at)]
+    return digest("notification", msgspec.json.encode(bare, order="deterministic").decode(), *moments)
 
 
 def check(request: NotificationRequest, now: datetime) -> None:
@@ -99,10 +104,13 @@ def content_of(saying: Saying) -> tuple[Content, str]:
     """The content, its size checked, and the field that made it."""
     if saying.link is not None:
         _check_link(saying.link)
+    if saying.text is not None and not any(map(_is_seen, saying.text)):
+        raise RequestError("text has nothing to be seen: say something, or leave it out beside a card.", field="text")
+    locale = None if saying.locale is None else checked_locale(saying.locale, "locale")
     if saying.template is not None:
         if saying.text is not None or saying.card is not None:
             raise RequestError("Give a template, or text and card, not both.", field="template")
-        content, field = from_template(saying.template, saying.data, saying.locale, saying.link), "data"
+        content, field = from_template(saying.template, saying.data, locale, saying.link), "data"
     elif saying.data is not None:
         raise RequestError("data belongs to a template: name it.", field="template")
     elif saying.card is not None:
@@ -117,6 +125,9 @@ def content_of(saying: Saying) -> tuple[Content, str]:
 
 def _check_times(request: NotificationRequest, now: datetime) -> None:
     begin, end = request.not_before, request.expires_at
+    for name, time in (("notBefore", begin), ("expiresAt", end)):
+        if time is not None and time < EARLIEST:
+            raise RequestError(f"{name} lies before {EARLIEST.year}.", field=name)
     if end is not None and end <= now:
         raise RequestError(f"expiresAt {end.isoformat()} has passed.", field="expiresAt")
     if begin is not None and end is not None and begin >= end:
@@ -147,6 +158,10 @@ def _check_link(link: str) -> None:
     if not fits or any(character.isspace() or not character.isprintable() for character in link):
         text = "link must be a whole address of http or https, such as https://example.org/orders/7"
         raise RequestError(f"{text}, of at most {LONGEST_LINK} characters.", field="link")
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() and not character.isspace()
 
 
 def utc_now() -> datetime:

@@ -7,13 +7,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
 from ringback.errors import RequestError
 from ringback.tables.service import USERS, Tables
 
 MAX_PAGE = 1000
+BAD_REQUEST = 400
 
 
 class UserRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -68,10 +69,15 @@ class UserTable:
         table = await self._tables.get(USERS)
         pages = table.query_entities("Erased eq false", results_per_page=top).by_page(_decode(continuation))
         # The service may answer with an empty page and a continuation.
-        async for entities in pages:
-            rows = [_row(dict(entity)) async for entity in entities]
-            if rows:
-                return rows, _encode(pages.continuation_token)  # type: ignore[attr-defined]
+        try:
+            async for entities in pages:
+                rows = [_row(dict(entity)) async for entity in entities]
+                if rows:
+                    return rows, _encode(pages.continuation_token)  # type: ignore[attr-defined]
+        except HttpResponseError as error:
+            if continuation and error.status_code == BAD_REQUEST:
+                raise _foreign() from None
+            raise
         return [], None
 
     async def erase(self, user: str) -> None:
@@ -113,5 +119,9 @@ def _decode(text: str | None) -> Any:
     except (ValueError, msgspec.DecodeError):
         token = {}
     if not token.get("PartitionKey"):
-        raise RequestError("This continuation was not given out here: begin without one.", field="continuation")
+        raise _foreign()
     return token
+
+
+def _foreign() -> RequestError:
+    return RequestError("This continuation was not given out here: begin without one.", field="continuation")

@@ -94,6 +94,23 @@ def test_a_rate_of_ones_own_takes_the_place_of_the_systems():
     assert [ask(state).decision for _ in range(3)] == ["send", "send", "wait"]
 
 
+def test_who_was_let_through_before_takes_no_more_of_the_rate():
+    state = writer()
+    prefer(state, Wish(rates={"orders": RateWish(1, 86_400)}))
+    assert [ask(state, counted=counted).decision for counted in (False, True, True)] == ["send"] * 3
+    assert ask(state).decision == "wait"
+    assert ask(state, now=night(state), counted=True).decision == "wait"
+
+
+def test_the_fastest_rate_that_is_taken_can_be_reckoned_with():
+    state = writer()
+    prefer(state, Wish(rates={"*": RateWish(10_000, 10)}))
+    assert {ask(state, now=NOW + count * SECOND).decision for count in range(5)} == {"send"}
+    for messages, seconds in ((10_000, 9.9), (1, 0.0009), (1, 1e-7)):
+        with pytest.raises(RequestError, match="at most 1000 messages a second"):
+            prefer(state, Wish(rates={"*": RateWish(messages, seconds)}))
+
+
 def test_the_erased_are_not_written_to_until_they_write():
     state = with_addresses(sms="*")
     erase(state, Erasure(at=NOW + SECOND))

@@ -64,6 +64,37 @@ async def test_what_no_way_takes_is_refused_and_leaves_nothing_behind(call, tabl
     assert await NotificationTable(tables).get("notify-n1") is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"text": " \n\u00a0"}, "text"),
+        ({"text": "\u0000\u202e"}, "text"),
+        ({"text": "", "card": SMALL}, "text"),
+        ({"text": "x", "notBefore": "0001-01-01T00:00:00+14:00"}, "notBefore"),
+        ({"text": "x", "notBefore": "1500-01-01T00:00:00Z"}, "notBefore"),
+        ({"text": "x", "notBefore": "9999-12-31T23:59:59-14:00"}, "notBefore"),
+        ({"text": "x", "expiresAt": "0001-01-01T00:00:00+14:00"}, "expiresAt"),
+        ({"template": "t", "locale": "German, please"}, "locale"),
+        ({"text": "x", "not-before": "2026-01-01T00:00:00Z"}, "not-before"),
+    ],
+)
+async def test_a_bad_request_names_the_field(call, fields, field):
+    status, body = await call("post", **ask(id="n1", **fields))
+    assert (status, body["field"]) == (400, field)
+
+
+async def test_a_person_is_no_conversation(call):
+    for named in ("msteams:29:ann", {"channelId": "msteams", "id": "29:ann"}, {"channelId": "msteams:29", "id": "ann"}):
+        status, body = await call("post", **ask(text="x", to={"conversation": named}))
+        assert (status, body["field"]) == (404, "to.conversation")
+
+
+async def test_one_moment_in_another_time_zone_is_the_same_request(call):
+    asked = [ask(id="n1", text="x", notBefore=at) for at in ("2026-03-01T12:00:00Z", "2026-03-01T13:00:00+01:00")]
+    assert [(await call("post", **fields))[0] for fields in asked] == [202, 202]
+    assert (await call("post", **{**asked[0], "notBefore": "2026-03-01T13:00:00Z"}))[0] == 409
+
+
 async def test_what_one_way_takes_is_accepted(call):
     assert (await call("post", **ask(text="x" * 1531)))[0] == 202
     assert (await call("post", **ask(card=SMALL, channels=["bot"])))[0] == 202

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime, timezone
 
@@ -15,7 +16,7 @@ from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import new_row
 from ringback.delivery.notification import Notification
 from ringback.tables.addresses import AddressTable
-from ringback.tables.aliases import resolve_id
+from ringback.tables.aliases import AliasTable, resolve_id
 from ringback.tables.users import UserTable
 from tests.unit.app.conftest import inbound
 from tests.unit.app.people import Entities
@@ -164,14 +165,20 @@ async def test_nobody_is_merged(api):
         ({"consents": [{"channel": "sms", "at": "2999-01-01T00:00:00Z"}]}, "consents[0].at"),
         ({"consents": [{"channel": "sms", "at": "2020-01-01T00:00:00"}]}, "consents[0].at"),
         ({"categories": {"a b": True}}, "categories.a b"),
-        ({"categories": {"operations": False}}, "category"),
+        ({"categories": {"operations": False}}, "categories.operations"),
         ({"preferences": {"timeZone": "Mars/Base"}}, "preferences.timeZone"),
         ({"preferences": {"quietHours": ["22:00-07:00"]}}, "preferences.timeZone"),
         ({"preferences": {"quietHours": ["x"], "timeZone": "UTC"}}, "preferences.quietHours"),
         ({"preferences": {"locale": "?"}}, "preferences.locale"),
         ({"preferences": {"channels": ["?"]}}, "preferences.channels"),
         ({"preferences": {"rates": {"news": {"messages": 0, "perSeconds": 1}}}}, "preferences.rates.news"),
+        ({"preferences": {"rates": {"*": {"messages": 10_000, "perSeconds": 0.001}}}}, "preferences.rates.*"),
+        ({"consents": [{"channel": "sms", "at": "0001-01-01T00:00:00+14:00"}]}, "consents[0].at"),
+        ({"name": "x" * 201}, "name"),
+        ({"name": "Ann\r\nBcc: x@y.org"}, "name"),
         ({"nonsense": 1}, "nonsense"),
+        ({"e-mail": "ann@example.org"}, "e-mail"),
+        ({"preferences": {"time-zone": "UTC"}}, "preferences.time-zone"),
         (b"{", None),
         (b"[]", None),
         (b"\xff", None),
@@ -221,6 +228,36 @@ async def test_erasing(api, tables, entities, engine):
     status, problem = await api("PUT", "external:42", {"email": "ann@example.org"})
     assert (status, problem["field"]) == (409, "id")
     assert (await api("GET"))[1] == {"users": [], "continuation": None}
+
+
+async def test_a_registration_beside_an_erasure_leaves_nothing(api, tables, monkeypatch):
+    await api("PUT", "external:42", {})
+    put = AddressTable.put
+
+    async def erased_meanwhile(self, user, address):
+        await put(self, user, address)
+        assert (await api("DELETE", "external:42"))[0] == 204
+        # What the erasure has passed by already is written again.
+        return await put(self, user, address)
+
+    monkeypatch.setattr(AddressTable, "put", erased_meanwhile)
+    status, problem = await api("PUT", "external:42", {"email": "ann@example.org", "externalIds": ["shop-7"]})
+    assert (status, problem["field"]) == (409, "id")
+    assert await AddressTable(tables).of(NEW) == {}
+    assert await AliasTable(tables).of(NEW) == []
+
+
+async def test_rates_read_as_they_were_written(api):
+    rates = {"news": {"messages": 3, "perSeconds": 100.0}, "orders": {"messages": 7, "perSeconds": 86_400.0}}
+    await api("PUT", "external:42", {"preferences": {"rates": rates}})
+    assert (await api("GET", "external:42"))[1]["preferences"]["rates"] == rates
+
+
+async def test_a_continuation_of_somebody_elses_is_refused(api):
+    await api("PUT", "external:42", {})
+    token = base64.urlsafe_b64encode(json.dumps({"PartitionKey": "'"}).encode()).decode()
+    status, problem = await api("GET", continuation=token)
+    assert (status, problem["field"]) == (400, "continuation")
 
 
 async def test_the_list(api):
