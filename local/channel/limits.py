@@ -35,6 +35,7 @@ class Limits:
         self.figures = {name: dict(windows) for name, windows in FIGURES.items()}
         self._clock = clock
         self._seen: dict[tuple[str, str], deque[float]] = {}
+        self._crowded = KEPT_WINDOWS
 
     def change(self, asked: dict[str, Any]) -> None:
         """Take `enabled` and figures, `{"send": {"1": 7}}`; those not named stay. Raises 400 for what is neither."""
@@ -62,13 +63,17 @@ class Limits:
         now = self._clock()
         name = FIGURES_OF.get(operation, "read")
         bucket = operation if operation in FIGURES_OF else "read"
-        counted = [((bucket, conversation), self.figures[name]), (("app", tenant), self.figures["app"])]
+        # What is made has no conversation yet: it is counted in its tenant.
+        place = conversation or f"tenant {tenant}"
+        counted = [((bucket, place), self.figures[name]), (("app", tenant), self.figures["app"])]
         wait = max(self._wait(key, windows, now) for key, windows in counted)
         if wait > 0:
             raise throttled(wait)
-        if len(self._seen) > KEPT_WINDOWS:
+        if len(self._seen) > self._crowded:
             longest = max(max(windows, default=0) for windows in self.figures.values())
             self._seen = {key: seen for key, seen in self._seen.items() if seen and seen[-1] > now - longest}
+            # Where many conversations are busy, looking through them all at every request would be slow.
+            self._crowded = max(KEPT_WINDOWS, 2 * len(self._seen))
         for key, windows in counted:
             if any(windows.values()):
                 self._seen.setdefault(key, deque()).append(now)

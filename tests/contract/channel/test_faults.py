@@ -1,4 +1,4 @@
-"""Faults on demand, Teams' limits, and the account of what was asked and what came of it."""
+"""Faults on demand, what the account makes of them, and the wire log."""
 
 import asyncio
 import time
@@ -222,39 +222,6 @@ async def test_nothing_lost_is_a_query(channel, bot, question):
     assert (await channel.account("?list=undelivered"))["entries"] == []
     await channel.call("DELETE", "/admin/account", token=None)
     assert (await channel.account())["asked"] == 0
-
-
-async def test_teams_limits_per_conversation(channel, bot, question):
-    # An hour: however slow this machine is.
-    await channel.call("PUT", "/admin/limits", {"enabled": True, "send": {"3600": 7}, "app": {"1": 0}}, token=None)
-    answers = [await bot.say(question, f"m{number}") for number in range(8)]
-    assert [status for status, _ in answers] == [200] * 7 + [429]
-    assert answers[-1][1]["error"]["code"] == "TooManyRequests"
-    await channel.call("PUT", "/admin/limits", {"enabled": False}, token=None)
-    assert (await bot.say(question, "again"))[0] == 200
-    assert (await channel.call("PUT", "/admin/limits", {"enabled": 1}, token=None)).status == 400
-
-
-async def test_limits_are_settings(tmp_path, bot):
-    client = Client(tmp_path / "limits", bot, limit=("send/1=2", "send/2=0"))
-    await client.start()
-    figures = (await client.call("GET", "/admin/limits", token=None)).body
-    assert (figures["enabled"], figures["send"]["1"], figures["send"]["2"], figures["app"]) == (True, 2, 0, {"1": 50})
-    conversation, token, _ = await client.open()
-    bot.echoes = False
-    await client.say(conversation, token, "hi")
-    question = bot.of_type("message")[0]
-    # An hour: however slow this machine is.
-    changed = await client.call("PUT", "/admin/limits", {"send": {"3600": 3}, "app": {"1": 0}}, token=None)
-    assert changed.body == {**figures, "send": {**figures["send"], "3600": 3}, "app": {"1": 0}}
-    statuses = []
-    while statuses.count(200) < 3:
-        statuses.append((await bot.say(question, "x"))[0])
-    status, answer = await bot.say(question, "x")
-    assert (status, answer["error"]["code"]) == (429, "TooManyRequests")
-    refused = await client.call("PUT", "/admin/limits", {"send": {"1": -1}}, token=None)
-    assert (refused.status, refused.code) == (400, "BadArgument")
-    await client.stop()
 
 
 async def test_the_wire_shows_both_directions_and_failures(channel, bot, question):

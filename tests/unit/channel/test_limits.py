@@ -69,6 +69,49 @@ def test_fifty_a_second_over_all_conversations_of_a_tenant(limits):
     assert passed(limits, 1, conversation="other", tenant="u") == (1, 0)
 
 
+def test_what_is_made_is_counted_in_its_tenant(limits, clock):
+    assert passed(limits, 20, conversation="", operation="create", tenant="t") == (7, 1)
+    assert passed(limits, 20, conversation="", operation="create", tenant="u") == (7, 1)
+    assert passed(limits, 20, conversation="", operation="members", tenant="t") == (14, 1)
+
+
+def test_a_request_leaves_a_window_at_its_very_end(limits, clock):
+    limits.change({"send": {"1": 2, "2": 0, "30": 0, "3600": 3}})
+    limits.check("send", "c", "t")
+    clock.now += 0.5
+    assert passed(limits, 9) == (1, 1)
+    clock.now += 0.4999
+    assert passed(limits, 1) == (0, 1)
+    clock.now += 0.0001
+    # The first is a second old now, and still one of the hour's three.
+    assert passed(limits, 9) == (1, 3599)
+    clock.now = 100.0 + 3600
+    assert passed(limits, 9) == (1, 1)
+    assert passed(limits, 1, conversation="d") == (1, 0)
+
+
+def test_a_refused_request_counts_for_nothing(limits, clock):
+    limits.change({"app": {"1": 3}})
+    for _ in range(5):
+        passed(limits, 20, conversation="busy")
+    assert passed(limits, 1, conversation="quiet") == (0, 1)
+    clock.now += 1
+    assert passed(limits, 9, conversation="quiet") == (3, 1)
+
+
+def test_conversations_that_are_quiet_are_forgotten_and_busy_ones_are_not(clock, monkeypatch):
+    monkeypatch.setattr("local.channel.limits.KEPT_WINDOWS", 10)
+    limits = Limits(clock)
+    limits.change({"enabled": True, "send": {"1": 1}, "app": {"1": 0}})
+    for number in range(100):
+        limits.check("send", f"c{number}", "t")
+    assert passed(limits, 1, conversation="c0") == (0, 1)
+    clock.now += 3601
+    for number in range(200, 400):
+        limits.check("send", f"c{number}", "t")
+    assert len(limits._seen) < 300
+
+
 def test_reads_have_their_own_window(limits):
     assert passed(limits, 20)[0] == 7
     assert passed(limits, 20, operation="read")[0] == 14
