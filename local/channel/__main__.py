@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from local.channel.context import DEFAULT_APP_ID, DEFAULT_APP_PASSWORD, DEFAULT_SECRET, Options
-from local.channel.database import StateInUseError
+from local.channel.database import StateInUseError, StateUnusableError
 from local.channel.errors import ChannelError
-from local.channel.server import PortTakenError, is_http_url, serve
+from local.channel.server import AddressError, PortTakenError, is_http_url, serve
 from local.lifetime import end_with_parent
 
 DEFAULT_PORT = 3978
@@ -20,10 +20,16 @@ LIMIT_HELP = "another figure for send, create, read or app, 0 for none: send/30=
 FAULT_HELP = "do something wrong, for instance 429-retry-after,rate=0.1 or drop-taken,times=3 (repeatable)"
 
 
+def port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is none: give 1 to 65535")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m local.channel", description=__doc__)
     made.add_argument("--bot", required=True, metavar="URL", help="the bot's messages URL, …/api/messages")
-    made.add_argument("--port", type=int, default=DEFAULT_PORT, help="port to listen on (default %(default)s)")
+    made.add_argument("--port", type=port, default=DEFAULT_PORT, help="port to listen on (default %(default)s)")
     made.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     made.add_argument("--state", type=Path, default=Path(".local/channel"), metavar="DIR", help="where state is kept")
     made.add_argument("--secret", help="Direct Line secret (default: DIRECT_LINE_SECRET, else a well-known local one)")
@@ -82,8 +88,15 @@ def main() -> int:
     except StateInUseError as error:
         print(f"another channel uses the state in {error}: choose another folder with --state", file=sys.stderr)
         return 2
+    except StateUnusableError as error:
+        print(f"the state in {error} cannot be used: choose another folder with --state", file=sys.stderr)
+        return 2
     except PortTakenError:
         print(f"port {arguments.port} is taken: choose another one with --port", file=sys.stderr)
+        return 2
+    except AddressError as error:
+        place = f"{arguments.host}, port {arguments.port}"
+        print(f"cannot listen on {place} ({error}): choose others with --host and --port", file=sys.stderr)
         return 2
     return 0
 

@@ -28,7 +28,8 @@ ENDORSEMENTS = ["directline", "msteams", "webchat"]
 # The Bot Service's tokens last an hour; a cached one is signed anew long before.
 BOT_TOKEN_SECONDS = 3600
 RENEW_SECONDS = 600
-KEPT_KEYS = 3
+# Two that signed before, the one that signs, and the next one.
+KEPT_KEYS = 4
 MAX_FORM = 64 * 1024
 
 
@@ -39,7 +40,11 @@ class SigningKey:
 
 
 class Authority:
-    """Keys in the state folder, newest last; older ones are still published, so that a rotation breaks nothing."""
+    """Keys in the state folder, newest last. The last but one signs.
+
+    The next one is published with it and older ones still are, so that a bot that fetched the keys before a rotation
+    knows both: botbuilder fetches them again after an hour at the earliest.
+    """
 
     def __init__(self, database: Database, app_id: str, password: str, url: str) -> None:
         self.app_id = app_id
@@ -48,8 +53,8 @@ class Authority:
         self._url = url
         self._keys = [_load(text) for text in msgspec.json.decode(database.kept("rsa-keys", b"[]"), type=list[str])]
         self._cached: dict[str, tuple[float, str]] = {}
-        if not self._keys:
-            self.rotate()
+        while len(self._keys) < 2:
+            self._add_key()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -63,12 +68,10 @@ class Authority:
         }
 
     def rotate(self) -> str:
-        """Sign with a new key from now on; returns its id."""
-        made = SigningKey(secrets.token_hex(8), rsa.generate_private_key(public_exponent=65537, key_size=2048))
-        self._keys = [*self._keys, made][-KEPT_KEYS:]
-        self._database.keep("rsa-keys", msgspec.json.encode([_dump(key) for key in self._keys]))
+        """Sign with the next key from now on; returns its id."""
+        self._add_key()
         self._cached.clear()
-        return made.id
+        return self._signing.id
 
     def towards_bot(self, service_url: str) -> str:
         """The Authorization header of a call to the bot, for activities with this serviceUrl."""
@@ -113,6 +116,15 @@ class Authority:
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
         }
 
+    @property
+    def _signing(self) -> SigningKey:
+        return self._keys[-2]
+
+    def _add_key(self) -> None:
+        made = SigningKey(secrets.token_hex(8), rsa.generate_private_key(public_exponent=65537, key_size=2048))
+        self._keys = [*self._keys, made][-KEPT_KEYS:]
+        self._database.keep("rsa-keys", msgspec.json.encode([_dump(key) for key in self._keys]))
+
     def _public(self, key_id: object) -> rsa.RSAPublicKey:
         for key in self._keys:
             if key.id == key_id:
@@ -122,7 +134,7 @@ class Authority:
     def _sign(self, claims: dict[str, Any]) -> str:
         now = int(time.time())
         times = {"iss": ISSUER, "nbf": now - 60, "iat": now, "exp": now + BOT_TOKEN_SECONDS}
-        key = self._keys[-1]
+        key = self._signing
         headers = {"kid": key.id, "x5t": key.id}
         return jwt.encode({**claims, **times}, key.private, algorithm="RS256", headers=headers)
 

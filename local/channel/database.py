@@ -48,14 +48,24 @@ class StateInUseError(Exception):
     """Another channel runs on this state folder: wake-ups of streams would not reach its clients."""
 
 
+class StateUnusableError(Exception):
+    """The folder cannot be written, or what is in it is no database."""
+
+
 class Database:
     """A connection used from one thread only; writes are synchronous, so their order is the order of the calls."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder)
         self._inside = False
         self._path = folder / "channel.db"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder)
+            self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise StateUnusableError(f"{folder} ({error})") from error
+
+    def _open(self) -> None:
         self.connection = sqlite3.connect(self._path, isolation_level=None, timeout=5)
         self.connection.row_factory = sqlite3.Row
         self.connection.execute("PRAGMA journal_mode=WAL")

@@ -116,8 +116,7 @@ def open_conversation(channel: Channel, access: Access, body: dict[str, Any]) ->
 
 async def reconnect(request: web.Request) -> web.Response:
     channel, access, conversation = reach(request)
-    given = request.query.get("watermark", "")
-    position = watermark(given) if given else conversation.last_position
+    position = start_position(request, conversation)
     token = channel.tokens.mint(replace(access, conversation=conversation.id))
     data = {
         "conversationId": conversation.id,
@@ -166,6 +165,15 @@ def watermark(text: str) -> int:
     return int(text)
 
 
+def start_position(request: web.Request, conversation: Conversation) -> int:
+    """Where a stream begins: at the watermark in the query, without one at what is new.
+
+    A watermark of the future, of a state folder that is gone, must not silence it until the log has grown so far.
+    """
+    given = request.query.get("watermark", "")
+    return min(watermark(given), conversation.last_position) if given else conversation.last_position
+
+
 def stream_url(request: web.Request, conversation: Conversation, position: int) -> str:
     """Where the client opens its WebSocket: the host by which it reached the channel."""
     secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
@@ -176,7 +184,13 @@ def stream_url(request: web.Request, conversation: Conversation, position: int) 
 
 
 def _user(body: dict[str, Any]) -> tuple[str, str]:
+    """Id and name of the body's user, empty when it has none; raises 400 for what is no user."""
     user = field(body, "user")
+    if user is not None and not isinstance(user, dict):
+        raise bad_argument("'user' must be an object with an 'id'.")
+    for name in ("id", "name"):
+        if not isinstance(field(user, name), str | None):
+            raise bad_argument(f"'user.{name}' must be a string.")
     return text_field(user, "id"), text_field(user, "name")
 
 

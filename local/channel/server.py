@@ -27,11 +27,16 @@ CLIENT_GONE = 499
 HOST = re.compile(r"[\w.:\[\]-]+", re.ASCII)
 # A bot or a load test may open hundreds of connections at once.
 BACKLOG = 1024
+CLIENT_PATHS = ("/v3/directline", "/attachments/")
 CONNECTOR_PREFIXES = ("", "/teams")
 
 
 class PortTakenError(Exception):
     """Another program listens on the port."""
+
+
+class AddressError(Exception):
+    """There is no such address on this machine, or the port is not for this user."""
 
 
 def build(options: Options) -> web.Application:
@@ -90,9 +95,9 @@ def _of_http(request: web.Request, error: web.HTTPException) -> ChannelError:
 
 
 async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
-    """CORS for Direct Line, errors and preflights included; the page's own routes stay same-origin."""
+    """CORS for Direct Line and its files, errors and preflights included; the page's own routes stay same-origin."""
     origin = request.headers.get("Origin")
-    if not origin or not request.path.startswith("/v3/directline"):
+    if not origin or not request.path.startswith(CLIENT_PATHS):
         return
     response.headers["Access-Control-Allow-Origin"] = origin
     response.headers["Vary"] = "Origin"
@@ -114,7 +119,7 @@ async def _close(app: web.Application) -> None:
 
 
 async def serve(options: Options, host: str, port: int) -> None:
-    """Run until SIGTERM or SIGINT; raises PortTakenError."""
+    """Run until SIGTERM or SIGINT; raises PortTakenError, AddressError and the errors of Database."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -143,7 +148,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTakenError from error
-        raise
+        raise AddressError(error.strerror) from error
     return listener
 
 

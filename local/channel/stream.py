@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from local.channel.context import CHANNEL, Channel
-from local.channel.directline import BASE, watermark
-from local.channel.errors import unauthorized
+from local.channel.directline import BASE, start_position
+from local.channel.errors import bad_argument, unauthorized
 from local.channel.store import Activity
 from local.channel.striking import DroppedError, faulty
 from local.channel.transcript import Listener
@@ -75,9 +75,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
             raise unauthorized("Open the streamUrl that POST or GET of the conversation answers with.")
         channel.tokens.authorize(header).check(conversation_id)
     conversation = channel.conversation(conversation_id)
-    given = request.query.get("watermark", "")
-    position = watermark(given) if given else conversation.last_position
-    opened = Stream(channel, conversation_id, position, request, web.WebSocketResponse(heartbeat=PING_SECONDS))
+    socket = web.WebSocketResponse(heartbeat=PING_SECONDS)
+    if not socket.can_prepare(request):
+        raise bad_argument("This URL is a stream: open it as a WebSocket.")
+    opened = Stream(channel, conversation_id, start_position(request, conversation), request, socket)
     await opened.socket.prepare(request)
     request.app[STREAMS].add(opened)
     try:

@@ -155,6 +155,7 @@ async def serve(request: web.Request) -> web.Response:
         "X-Content-Type-Options": "nosniff",
         # A file is never a page of this origin, where the Web Chat page gets its tokens.
         "Content-Security-Policy": "default-src 'none'; sandbox",
+        # Whoever asks: a browser that got it for an <img> reads its cache for a script of another origin as well.
         "Access-Control-Allow-Origin": "*",
         "Cache-Control": "private, max-age=3600",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -19,6 +20,9 @@ MAX_UPLOAD = 5 * MAX_FILE
 MAX_ACTIVITY = 4 * 1024 * 1024
 # Far more than any card needs, and far less than where recursive readers of JSON give up.
 MAX_DEPTH = 100
+TRANSFER_ENCODING = "Content-Transfer-Encoding"
+# Quoted-printable writes a byte as three, base64 three as four.
+LONGEST_ENCODING = 3
 BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 
 
@@ -51,8 +55,15 @@ def error_answer(error: ChannelError) -> web.Response:
 
 async def read_body(request: web.Request, limit: int, what: str) -> bytes:
     """The whole body; raises 413 as soon as more than `limit` bytes are announced or came. Can be read twice."""
-    if BODY in request:
-        return request[BODY]
+    if BODY not in request:
+        request[BODY] = await _received(request, limit, what)
+    # Whoever read it before may have allowed more.
+    if len(request[BODY]) > limit:
+        raise too_large(what, limit)
+    return request[BODY]
+
+
+async def _received(request: web.Request, limit: int, what: str) -> bytes:
     if (request.content_length or 0) > limit:
         raise too_large(what, limit)
     body = bytearray()
@@ -61,8 +72,7 @@ async def read_body(request: web.Request, limit: int, what: str) -> bytes:
             body += chunk
             if len(body) > limit:
                 raise too_large(what, limit)
-    request[BODY] = bytes(body)
-    return request[BODY]
+    return bytes(body)
 
 
 @contextmanager
@@ -70,21 +80,26 @@ def readable(what: str) -> Iterator[None]:
     """400 instead of aiohttp's errors for a body that is not what its headers say: a broken gzip, a broken chunk."""
     try:
         yield
-    except (web.RequestPayloadError, HttpProcessingError) as error:
-        reason = str(error.__cause__ or error).partition("\n")[0].strip(" ,:") or type(error).__name__
+    except (web.RequestPayloadError, HttpProcessingError, zlib.error) as error:
+        cause = error.__cause__ or error
+        # The text of an HttpProcessingError begins with a line of its own.
+        reason = str(getattr(cause, "message", cause)).partition("\n")[0].strip(" ,:") or type(error).__name__
         raise bad_argument(f"{what} cannot be read as its headers announce it ({reason}).") from error
 
 
 async def read_part(part: BodyPartReader, limit: int, what: str) -> bytes:
-    body = bytearray()
+    """The part as it was before it was encoded for the transfer; raises 413 if that is more than `limit` bytes."""
+    received, encoded_limit = bytearray(), limit * LONGEST_ENCODING if TRANSFER_ENCODING in part.headers else limit
     while chunk := await part.read_chunk(64 * 1024):
-        body += chunk
-        if len(body) > limit:
+        received += chunk
+        if len(received) > encoded_limit:
             raise too_large(what, limit)
-    decoded = bytes(part.decode(body))
-    if len(decoded) > limit:
-        raise too_large(what, limit)
-    return decoded
+    decoded = bytearray()
+    async for piece in part.decode_iter(received):
+        decoded += piece
+        if len(decoded) > limit:
+            raise too_large(what, limit)
+    return bytes(decoded)
 
 
 def parse_object(body: bytes, what: str) -> dict[str, Any]:

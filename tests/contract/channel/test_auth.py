@@ -106,6 +106,23 @@ async def test_keys_survive_a_restart_and_a_rotation_keeps_the_old_one(channel, 
     assert (await bot.say(question, "old token"))[0] == 200
 
 
+async def test_the_next_key_is_published_before_it_signs(channel, bot):
+    """A bot that fetched the keys knows the one of the next rotation, whether or not the channel has restarted."""
+
+    async def published():
+        return {key["kid"] for key in (await channel.call("GET", "/v1/.well-known/keys", token=None)).body["keys"]}
+
+    known = await published()
+    await question_of(channel, bot)
+    signing = jwt.get_unverified_header(bot.headers[-1]["Authorization"].removeprefix("Bearer "))["kid"]
+    await channel.restart()
+    assert await published() == known
+    rotated = (await channel.call("POST", "/admin/auth/rotate", token=None)).body["kid"]
+    assert rotated != signing
+    assert {rotated, signing} <= known
+    assert len(await published() - known) == 1
+
+
 async def test_botframework_connector_accepts_the_channels_tokens(tmp_path, bot):
     """The SDK fetches its keys synchronously, so the channel is a process of its own and the check a thread."""
     from botframework.connector.auth import JwtTokenExtractor, VerifyOptions

@@ -9,6 +9,7 @@ from yarl import URL
 
 from local.channel.store import new_conversation_id
 from local.channel.uploads import new_attachment
+from local.channel.wire import MAX_ACTIVITY
 
 NAMES = ("%00", "..%2f..%2fetc%2fpasswd", "%ff%fe", "x" * 3000, "%F0%9F%A6%8A", "a|b;c@d:e", "'%22--")
 PATHS = (
@@ -34,7 +35,7 @@ FINE = {200, 201, 204, 400, 401, 403, 404, 405, 413}
 async def raw(channel, method, path, body=b"", **headers):
     sent = {"Authorization": "Bearer the-secret", "Content-Type": "application/json", **headers}
     url = URL(channel.url + path, encoded=True)
-    async with channel.session.request(method, url, data=body, headers=sent) as answer:
+    async with channel.session.request(method, url, data=io.BytesIO(body), headers=sent) as answer:
         return answer.status, await answer.read()
 
 
@@ -127,6 +128,39 @@ async def test_properties_of_a_wrong_type_are_400_and_named(channel, bot, change
         assert f"{name!r}" in body["error"]["message"]
     assert await channel.activities(conversation, token) == ([], "0")
     assert [activity["type"] for activity in bot.received] == ["conversationUpdate"]
+
+
+@pytest.mark.parametrize("path", ["/tokens/generate", "/conversations"])
+@pytest.mark.parametrize(
+    ("user", "name"), [("dl_ann", "user"), ([], "user"), ({"id": 7}, "user.id"), ({"Name": {}}, "user.name")]
+)
+async def test_a_user_that_is_none_is_400_and_named(channel, bot, path, user, name):
+    answer = await channel.dl("POST", path, {"User": user})
+    assert (answer.status, answer.code) == (400, "BadArgument")
+    assert f"{name!r}" in answer.body["error"]["message"]
+    assert bot.received == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/activities", "{}"),
+        ("/activities/x", "{}"),
+        ("/activities/history", '{{"activities": [{}]}}'),
+        ("", '{{"members": [{{"id": "dl_bob"}}], "activity": {}}}'),
+    ],
+)
+async def test_an_activity_of_the_bot_has_the_limit_that_a_clients_has(channel, bot, path, body):
+    conversation, _, _ = await channel.open()
+    url = f"/v3/conversations/{conversation}{path}" if path else "/v3/conversations"
+    rest = len(body.format('{"type": "message", "text": ""}'))
+    for excess, accepted in ((0, True), (1, False)):
+        text = "x" * (MAX_ACTIVITY - rest + excess)
+        status, answer = await raw(
+            channel, "POST", url, body.format(f'{{"type": "message", "text": "{text}"}}').encode()
+        )
+        assert (status < 300) is accepted, answer
+        assert accepted or (status == 413 and b"MessageSizeTooBig" in answer)
 
 
 def nested(depth):

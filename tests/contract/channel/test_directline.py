@@ -148,6 +148,26 @@ async def test_cors_echoes_the_origin_also_on_errors(channel):
     assert refused.headers["Access-Control-Allow-Origin"] == "https://page.example"
 
 
+async def test_cors_of_every_route_of_clients(channel):
+    origin = {"Origin": "https://page.example"}
+    routes = {
+        (route.method, route.resource.canonical)
+        for route in channel.runner.app.router.routes()
+        if route.method != "HEAD" and route.resource.canonical.startswith(("/v3/directline", "/attachments"))
+    }
+    assert len(routes) > 9
+    for method, path in routes:
+        asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization"}
+        preflight = await channel.call("OPTIONS", path, token=None, headers={**origin, **asked})
+        assert preflight.status == 204, path
+        assert preflight.headers["Access-Control-Allow-Origin"] == origin["Origin"], path
+        assert method in preflight.headers["Access-Control-Allow-Methods"], path
+        assert preflight.headers["Access-Control-Allow-Headers"] == "authorization", path
+        refused = await channel.call(method, path, token=None, headers=origin)
+        assert refused.status in (401, 404), path
+        assert refused.headers["Access-Control-Allow-Origin"] == origin["Origin"], path
+
+
 async def test_session_id(channel):
     answer = await channel.dl("GET", "/session/getsessionid")
     assert answer.status == 200

@@ -92,6 +92,39 @@ async def test_state_in_use_is_exit_2_naming_the_option(program):
     assert "--state" in err
 
 
+@pytest.mark.parametrize("content", [b"this is no database, " * 400, None])
+async def test_state_that_cannot_be_used_is_exit_2_naming_the_option(tmp_path, content):
+    state = tmp_path / "state"
+    if content is None:
+        state.write_bytes(b"a file where the folder should be")
+    else:
+        state.mkdir()
+        (state / "channel.db").write_bytes(content)
+    status, err = await _run("--bot", "http://127.0.0.1:1/", "--port", str(free_port()), "--state", str(state))
+    assert status == 2
+    assert str(state) in err
+    assert err.strip().endswith("choose another folder with --state")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--port", "65536", "65535"),
+        ("--port", "0", "65535"),
+        ("--port", "x", "65535"),
+        ("--host", "203.0.113.7", "--host"),
+    ],
+)
+async def test_an_address_that_cannot_be_is_exit_2_naming_the_option(tmp_path, option, value, said):
+    given = ("--bot", "http://127.0.0.1:1/", "--port", str(free_port()), "--state", str(tmp_path), option, value)
+    status, err = await _run(*given)
+    assert status == 2
+    assert option in err
+    assert said in err
+    assert "Traceback" not in err
+
+
 async def test_a_bot_that_is_no_url_is_exit_2(tmp_path):
     status, err = await _run("--bot", "localhost:7071", "--port", str(free_port()), "--state", str(tmp_path))
     assert status == 2

@@ -41,6 +41,24 @@ async def test_reconnect_replays_from_a_watermark_and_else_only_new_ones(channel
     assert [activity["text"] for activity in (await reading)[0]] == ["three", "echo: three"]
 
 
+async def test_a_watermark_of_the_future_does_not_silence_the_stream(channel, bot):
+    conversation, token, started = await channel.open()
+    await channel.say(conversation, token, "seen")
+    ahead = await channel.dl("GET", f"/conversations/{conversation}?watermark=1000", token=token)
+    for url in (ahead.body["streamUrl"], started["streamUrl"].replace("watermark=0", "watermark=1000")):
+        async with channel.session.ws_connect(url) as stream:
+            await channel.say(conversation, token, "new")
+            frame = await asyncio.wait_for(stream.receive_json(), 60)
+            assert frame["activities"][0]["text"] == "new"
+
+
+async def test_a_stream_that_is_no_websocket_is_400_telling_so(channel):
+    _, _, started = await channel.open()
+    answer = await channel.call("GET", started["streamUrl"].replace("ws:", "http:"), token=None)
+    assert (answer.status, answer.code) == (400, "BadArgument")
+    assert "WebSocket" in answer.body["error"]["message"]
+
+
 async def test_empty_frames_and_noise_are_ignored(channel, bot):
     conversation, token, started = await channel.open()
     async with channel.session.ws_connect(started["streamUrl"]) as stream:

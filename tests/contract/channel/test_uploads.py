@@ -1,5 +1,8 @@
 """Files: both forms of upload, limits, and the URLs that they are served at."""
 
+import base64
+import binascii
+import gzip
 import io
 
 import aiohttp
@@ -94,6 +97,42 @@ async def test_a_file_of_four_megabytes_passes_and_a_larger_one_is_413(channel, 
     data = multipart(None, *((f"f{number}", "text/plain", b"x" * (4 << 20)) for number in range(6)))
     assert (await send(channel, conversation, token, data)).status == 413
     assert len(bot.of_type("message")) == 1
+
+
+async def send_part(channel, kind, data, **headers):
+    """Upload a part as it is, with headers of its own."""
+    conversation, token, _ = await channel.open()
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n{lines}\r\n'
+    body = head.encode() + data + b"\r\n--x--\r\n"
+    return await send(channel, conversation, token, body, **{"Content-Type": f"multipart/{kind}; boundary=x"})
+
+
+# aiohttp's own, when it aligns chunks of base64.
+@pytest.mark.filterwarnings("ignore:unread_data")
+@pytest.mark.parametrize(
+    ("kind", "encoding", "encode"),
+    [
+        ("mixed", "Content_Encoding", ("gzip", gzip.compress)),
+        ("form-data", "Content_Transfer_Encoding", ("base64", base64.encodebytes)),
+        ("form-data", "Content_Transfer_Encoding", ("quoted-printable", binascii.b2a_qp)),
+    ],
+)
+async def test_a_part_that_was_encoded_for_the_transfer_is_kept_whole(channel, bot, kind, encoding, encode):
+    name, encoded = encode
+    data = b"\xc3\xa4;" * (5 << 18)
+    assert (await send_part(channel, kind, encoded(data), **{encoding: name})).status == 200
+    (attachment,) = bot.of_type("message")[-1]["attachments"]
+    assert (await channel.call("GET", attachment["contentUrl"], token=None)).body == data
+    larger = await send_part(channel, kind, encoded(b"x" * ((4 << 20) + 1)), **{encoding: name})
+    assert (larger.status, larger.code) == (413, "MessageSizeTooBig")
+
+
+@pytest.mark.parametrize("headers", [{"Content_Encoding": "gzip"}, {"Content_Transfer_Encoding": "base64"}])
+async def test_a_part_that_is_not_what_its_encoding_says_is_400(channel, headers, caplog):
+    answer = await send_part(channel, "mixed", b"b*d", **headers)
+    assert (answer.status, answer.code) == (400, "BadArgument")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_an_activity_part_may_be_plain_json(channel, bot):
