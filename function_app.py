@@ -8,6 +8,7 @@ import activities.analyze_file
 import activities.delivery
 import activities.external_job
 import activities.operations
+import activities.retention
 import bot_http.dead_letters
 import bot_http.engagement
 import bot_http.health
@@ -21,7 +22,9 @@ import bot_http.users
 import entities.user
 import orchestrators.deliver
 import orchestrators.long_operation
+import orchestrators.retention
 import triggers.recovery
+import triggers.retention
 
 app = df.DFApp()
 
@@ -37,12 +40,15 @@ for room in (
     bot_http.health,
     bot_http.metrics,
     triggers.recovery,
+    triggers.retention,
     orchestrators.long_operation,
     orchestrators.deliver,
+    orchestrators.retention,
     activities.operations,
     activities.delivery,
     activities.external_job,
     activities.analyze_file,
+    activities.retention,
     entities.user,
 ):
     app.register_functions(room.bp)

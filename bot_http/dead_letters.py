@@ -108,7 +108,7 @@ async def redrive_dead_letters(req: func.HttpRequest, client: Any) -> func.HttpR
 
 
 def _desk(client: Any) -> DeliveryDesk:
-    return DeliveryDesk(tables(), DurableClientEngine(client))
+    return DeliveryDesk(tables(), DurableClientEngine(client), kept_days=settings().retention.days)
 
 
 def _limit(text: str | None) -> int:

@@ -113,7 +113,7 @@ async def _notification(asked: NotificationRequest, chosen: str) -> Notification
 
 
 def _desk(client: Any) -> DeliveryDesk:
-    return DeliveryDesk(tables(), DurableClientEngine(client))
+    return DeliveryDesk(tables(), DurableClientEngine(client), kept_days=settings().retention.days)
 
 
 def _changes(client: Any) -> Changes:
@@ -155,6 +155,7 @@ def shown(row: LedgerRow) -> dict[str, Any]:
         "recalledAt": row.recalled_at,
         "editedAt": row.edited_at,
         "erased": row.erased or None,
+        "contentRemoved": row.emptied or None,
         "statusUrl": status_url(row),
     }
     return _without_none(body)

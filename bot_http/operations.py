@@ -89,7 +89,8 @@ async def cancel_operation(req: func.HttpRequest, client: Any) -> func.HttpRespo
 
 
 def _desk(client: Any) -> OperationsDesk:
-    return OperationsDesk(OperationTable(tables()), DurableClientEngine(client))
+    kept_days = settings().retention.days
+    return OperationsDesk(OperationTable(tables()), DurableClientEngine(client), kept_days=kept_days)
 
 
 def _decode(body: bytes) -> StartRequest:

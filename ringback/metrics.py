@@ -37,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "presses": Family(
         help="Presses of buttons of delivered cards; custom for all but view and dismiss.", labels=("action",)
     ),
+    "removed": Family(help="What was removed for its age, by kind.", labels=("kind",)),
 }
 
 
@@ -52,9 +53,13 @@ class Metrics:
 
     def count(self, family: str, *values: str) -> None:
         """One more; the values are those of the family's labels, in their order."""
+        self.add(family, 1, *values)
+
+    def add(self, family: str, number: int, *values: str) -> None:
+        """So many more."""
         with self._lock:
-            self._counts[family][values] += 1
-            self._unlogged += 1
+            self._counts[family][values] += number
+            self._unlogged += number
             if self._unlogged < LOG_COUNTS or self._clock() - self._logged_at < LOG_SECONDS:
                 return
             self._unlogged, self._logged_at = 0, self._clock()
@@ -75,6 +80,7 @@ class Metrics:
 
 _process = Metrics()
 count = _process.count
+add = _process.add
 counts = _process.counts
 told = _process.told
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ CREATE_WINDOWS = CONVERSATION_WINDOWS
 # What the chat of Azure Communication Services calls itself towards a bot: `AcsChat` in its quickstart "Add a bot to
 # your chat app", lower case by the convention of all channels.
 ACS_CHAT_CHANNELS = ("AcsChat", "acschat", "acs")
+MOST_DAYS = 36_500
 SAMPLE_SIGNING_KEY = "for-local-use-only-choose-your-own-in-azure"
 
 
@@ -78,12 +80,20 @@ class ThrottleSettings(msgspec.Struct, frozen=True, kw_only=True):
     block: int = 8
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How many days what has ended is kept, and what it said; None is for ever, or as long as the rest."""
+
+    days: int | None = 90
+    content_days: int | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the app reads from its environment."""
 
     bot: BotSettings
     messaging: MessagingSettings = MessagingSettings()
     throttle: ThrottleSettings = ThrottleSettings()
+    retention: RetentionSettings = RetentionSettings()
     in_azure: bool
     tables_connection: str
     tables_endpoint: str = ""
@@ -107,6 +117,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         bot=_bot(environ, in_azure),
         messaging=_messaging(environ, in_azure),
         throttle=_throttle(environ),
+        retention=_retention(environ),
         in_azure=in_azure,
         tables_connection=_development(environ.get("TABLES_CONNECTION_STRING") or storage),
         tables_endpoint=environ.get("AzureWebJobsStorage__tableServiceUri", ""),
@@ -213,6 +224,26 @@ def _throttle(environ: Mapping[str, str]) -> ThrottleSettings:
         create=parse_windows(environ.get("THROTTLE_CREATE") or CREATE_WINDOWS, "THROTTLE_CREATE"),
         block=max(0, _integer(environ, "THROTTLE_BLOCK", 8)),
     )
+
+
+def _retention(environ: Mapping[str, str]) -> RetentionSettings:
+    days = _days(environ, "RETENTION_DAYS", RetentionSettings().days)
+    content_days = _days(environ, "RETENTION_CONTENT_DAYS", None)
+    if days is not None and content_days is not None and content_days > days:
+        raise ConfigurationError(
+            f"RETENTION_CONTENT_DAYS is {content_days}, and RETENTION_DAYS only {days}: what a message said cannot be "
+            "kept longer than its row."
+        )
+    return RetentionSettings(days=days, content_days=content_days)
+
+
+def _days(environ: Mapping[str, str], name: str, default: int | None) -> int | None:
+    value = environ.get(name, "").strip().lower()
+    if not value or value == "off":
+        return None if value else default
+    if not re.fullmatch("[0-9]{1,5}", value) or not 1 <= int(value) <= MOST_DAYS:
+        raise ConfigurationError(f"{name} is {value!r}: give a number of days from 1 to {MOST_DAYS}, or off.")
+    return int(value)
 
 
 def _signing_key(environ: Mapping[str, str], in_azure: bool) -> str:

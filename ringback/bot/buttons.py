@@ -69,7 +69,7 @@ class ButtonDesk:
             # Who was erased and came back begins anew; their old messages are not theirs any more.
             since = person.created_at if person is not None else None
             is_old = since is not None and row.created_at is not None and row.created_at < since
-            return None if is_old or row.erased or (person is not None and person.erased) else row
+            return None if is_old or row.erased or row.withdrawn or (person is not None and person.erased) else row
         for group in await group_owner(inbound.reference, self._tables):
             row = await ledger.get(group, identity)
             if row is not None:

@@ -72,10 +72,10 @@ class Ledger:
 
     async def _replace_withdrawn(self, row: LedgerRow) -> bool:
         old = await self.get(row.user, row.id)
-        if old is None or not old.withdrawn:
+        if old is not None and not old.withdrawn:
             return False
         # Whoever is removing it finds that it was written since.
-        row.etag = old.etag
+        row.etag = None if old is None else old.etag
         await self._update(row, whole(row), UpdateMode.REPLACE)
         return True
 

@@ -64,7 +64,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 class OperationsDesk:
     """Begins operations and says how they are."""
 
-    def __init__(self, table: OperationTable, engine: DurableEngine) -> None:
+    def __init__(self, table: OperationTable, engine: DurableEngine, *, kept_days: int | None = None) -> None:
+        """`kept_days`: how long what has ended is kept, for who asks for what is not there."""
+        self._kept_days = kept_days
         self.table = table
         self._engine = engine
 
@@ -100,7 +102,9 @@ class OperationsDesk:
         """One operation; raises NotFoundError."""
         row = await self.table.get(identity)
         if row is None:
-            raise NotFoundError(f"There is no operation {identity!r}. `GET /api/operations` lists what can be started.")
+            days = f" One that ended more than {self._kept_days} days ago was removed." if self._kept_days else ""
+            hint = "`GET /api/operations` lists what can be started."
+            raise NotFoundError(f"There is no operation {identity!r}.{days} {hint}")
         return await self.look(row)
 
     async def look(self, row: OperationRow) -> View:

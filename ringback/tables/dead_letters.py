@@ -10,9 +10,11 @@ from datetime import datetime, timezone
 
 import msgspec
 
+from ringback.tables.paging import Place, page
 from ringback.tables.service import DEAD_LETTERS, Tables
 
 PARTITION = "failed"
+COLUMNS = ("Delivery", "User", "Code", "Category", "FailedAt", "Channel", "Detail", "Tries")
 # Milliseconds counted down from here, so that the newest comes first in the order of keys; the year 2286.
 END_OF_TIME = 9_999_999_999_999
 
@@ -68,6 +70,14 @@ class DeadLetterTable:
         table = await self._tables.get(DEAD_LETTERS)
         condition, parameters = "PartitionKey eq @partition and User eq @user", {"partition": PARTITION, "user": user}
         return [_letter(dict(entity)) async for entity in table.query_entities(condition, parameters=parameters)]
+
+    async def failed_before(self, moment: datetime, place: Place | None) -> tuple[list[DeadLetter], Place | None]:
+        """Some of the letters of before a moment, and the place of the following."""
+        table = await self._tables.get(DEAD_LETTERS)
+        condition = "PartitionKey eq @partition and RowKey gt @moment"
+        parameters = {"partition": PARTITION, "moment": f"{_countdown(moment)}-~"}
+        rows, following = await page(table, condition, parameters, COLUMNS, place)
+        return [_letter(dict(row)) for row in rows], following
 
     async def page(
         self,

@@ -12,24 +12,32 @@ from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableTransactionError
 
 from ringback import ids
+from ringback.tables.paging import Place, page
 from ringback.tables.service import NOTIFICATIONS, Tables
 
 LISTED = "open-"
 BEHIND = LISTED[:-1] + chr(ord(LISTED[-1]) + 1)
 KNOWN = "id-"
+AFTER_KNOWN = KNOWN[:-1] + chr(ord(KNOWN[-1]) + 1)
 
 
 class NotificationEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """`id` is the caller's, `delivery` the ledger's RowKey, `user` its PartitionKey, `body` a digest of the request."""
+    """`id` is the caller's, `delivery` the ledger's RowKey, `user` its PartitionKey, `body` a digest of the request.
+
+    `at` is when it was entered, where that was noted.
+    """
 
     id: str
     delivery: str
     user: str
     body: str
+    at: datetime | None = None
+    etag: str | None = None
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +50,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationTable:
-    """One entry an id that was ever used; listings come and go."""
+    """One entry an id, from its use until its delivery is removed for its age; listings come and go."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -50,15 +58,9 @@ class NotificationTable:
     async def insert(self, entry: NotificationEntry, now: datetime) -> bool:
         """Enter and list, both or neither; False when the id was used before."""
         table = await self._tables.get(NOTIFICATIONS)
-        entity = {
-            **_key(entry.delivery, KNOWN),
-            "Id": entry.id,
-            "User": entry.user,
-            "Body": entry.body,
-        }
         listing = _listing(Listing(delivery=entry.delivery, user=entry.user, at=now))
         try:
-            await table.submit_transaction([("create", entity), ("upsert", listing)])
+            await table.submit_transaction([("create", _entity(entry, now)), ("upsert", listing)])
         except TableTransactionError as error:
             if error.status_code != 409:
                 raise
@@ -73,7 +75,34 @@ class NotificationTable:
             found = await table.get_entity(key["PartitionKey"], key["RowKey"])
         except ResourceNotFoundError:
             return None
-        return NotificationEntry(id=found["Id"], delivery=delivery, user=found["User"], body=found["Body"])
+        return _read_entry(found)
+
+    async def renew(self, entry: NotificationEntry, now: datetime) -> None:
+        """Enter and list it once more: the delivery that it stands for was never begun."""
+        table = await self._tables.get(NOTIFICATIONS)
+        listing = _listing(Listing(delivery=entry.delivery, user=entry.user, at=now))
+        await table.submit_transaction([("upsert", _entity(entry, now)), ("upsert", listing)])
+
+    async def forget(self, entry: NotificationEntry) -> bool:
+        """Remove an entry, whose id may then be used again; False when it was entered anew since it was read."""
+        table = await self._tables.get(NOTIFICATIONS)
+        key, condition = _key(entry.delivery, KNOWN), MatchConditions.IfNotModified
+        try:
+            await table.delete_entity(key["PartitionKey"], key["RowKey"], etag=entry.etag, match_condition=condition)
+        except ResourceModifiedError:
+            return False
+        return True
+
+    async def entered_before(
+        self, moment: datetime, place: Place | None
+    ) -> tuple[list[NotificationEntry], Place | None]:
+        """A page of the entries of before a moment, and the place of the next."""
+        table = await self._tables.get(NOTIFICATIONS)
+        names = ["PartitionKey", "RowKey", "Id", "User", "Body", "At"]
+        condition = "RowKey ge @first and RowKey lt @last and At lt @moment"
+        parameters = {"first": KNOWN, "last": AFTER_KNOWN, "moment": moment}
+        rows, following = await page(table, condition, parameters, names, place)
+        return [_read_entry(row) for row in rows], following
 
     async def list_open(self, listing: Listing) -> None:
         """List a delivery that is about to be started, or that is to be looked at some other time."""
@@ -105,6 +134,23 @@ PARTITIONS = tuple("abcdefghijklmnop")
 def _key(delivery: str, kind: str) -> dict[str, str]:
     number = int.from_bytes(ids.digest(delivery, length=4).encode(), "big")
     return {"PartitionKey": PARTITIONS[number % len(PARTITIONS)], "RowKey": kind + delivery}
+
+
+def _entity(entry: NotificationEntry, now: datetime) -> dict[str, object]:
+    said = {"Id": entry.id, "User": entry.user, "Body": entry.body, "At": now}
+    return {**_key(entry.delivery, KNOWN), **said}
+
+
+def _read_entry(found: Any) -> NotificationEntry:
+    at = found.get("At")
+    return NotificationEntry(
+        id=found["Id"],
+        delivery=found["RowKey"][len(KNOWN) :],
+        user=found["User"],
+        body=found["Body"],
+        at=None if at is None else datetime.fromtimestamp(at.timestamp(), tz=timezone.utc),
+        etag=found.metadata["etag"],
+    )
 
 
 def _listed_key(delivery: str, number: int) -> dict[str, str]:

@@ -18,6 +18,7 @@ from azure.data.tables import UpdateMode
 
 from ringback.errors import TooLargeError
 from ringback.ids import owner_of, short_id
+from ringback.tables.paging import Place, page
 from ringback.tables.service import OPEN_OPERATIONS, OPERATIONS, Tables
 
 OPEN_PARTITION = "open"
@@ -162,6 +163,25 @@ class OperationTable:
             erased=True,
         )
         await table.upsert_entity(_entity(bare), mode=UpdateMode.REPLACE)
+
+    async def remove(self, identity: str, etag: str) -> bool:
+        """Remove a row; False when somebody wrote it since."""
+        table = await self._tables.get(OPERATIONS)
+        condition = MatchConditions.IfNotModified
+        try:
+            await table.delete_entity(owner_of(identity), identity, etag=etag, match_condition=condition)
+        except ResourceModifiedError:
+            return False
+        return True
+
+    async def ended_page(
+        self, moment: datetime, place: Place | None
+    ) -> tuple[list[tuple[OperationRow, str]], Place | None]:
+        """Some closed rows of operations begun before a moment, each with its etag, and the place of the following."""
+        table = await self._tables.get(OPERATIONS)
+        condition, names = "Open eq false and CreatedAt lt @moment", ["PartitionKey", "RowKey", *_NAMES.values()]
+        rows, following = await page(table, condition, {"moment": moment}, names, place)
+        return [(_row(dict(row)), str(row.metadata["etag"])) for row in rows], following
 
     async def of_owner(self, owner: str, *, open_only: bool) -> list[OperationRow]:
         """A person's operations, oldest first."""

@@ -142,4 +142,4 @@ async def test_the_ledger_counts_each_try_and_each_end_once(tables):
     await ledger.close(died, "failed", "gave-up", NOW)
     tries = {("bot", "retry"): 1, ("bot", "ambiguous"): 1, ("bot", "delivered"): 1}
     ends = {("delivered",): 1, ("failed",): 1}
-    assert added() == {"attempts": tries, "deliveries": ends, "ambiguous": {("bot",): 2}, "presses": {}}
+    assert added() == {"attempts": tries, "deliveries": ends, "ambiguous": {("bot",): 2}, "presses": {}, "removed": {}}
