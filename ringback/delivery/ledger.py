@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timezone
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 from azure.core import MatchConditions
@@ -41,11 +42,16 @@ from ringback.delivery.ledger_row import (
 )
 from ringback.delivery.notification import HOLD, Notification, Stop
 from ringback.errors import RetryableError
+from ringback.tables.cache import TtlCache
 from ringback.tables.service import LEDGER, Tables
 
 MAX_TEXT = 1_000
 INTERRUPTED = "interrupted"
 UNTRIED = "none"
+# Most deliveries are sent by the process that opened them, within a second.
+OPENED_SECONDS, OPENED_SIZE = 10.0, 500
+Opened = TtlCache[tuple[str, str], LedgerRow]
+_opened: WeakKeyDictionary[Tables, Opened] = WeakKeyDictionary()
 
 
 class LedgerKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,7 @@ class Ledger:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._opened = _opened.setdefault(tables, TtlCache(OPENED_SECONDS, OPENED_SIZE))
 
     async def open(self, row: LedgerRow) -> bool:
         """Insert a new delivery, also in the place of one withdrawn; False when the ledger holds its id already."""
@@ -68,6 +75,7 @@ class Ledger:
             await self._write(row)
         except RetryableError:
             return await self._replace_withdrawn(row)
+        self._opened.put((row.user, row.id), msgspec.structs.replace(row))
         return True
 
     async def _replace_withdrawn(self, row: LedgerRow) -> bool:
@@ -89,8 +97,12 @@ class Ledger:
         return read_row(dict(entity), str(entity.metadata["etag"]))
 
     async def find(self, notification: Notification, now: datetime) -> LedgerRow:
-        """The row of a delivery, or the one that a claim will insert."""
-        return await self.get(notification.user, notification.id) or new_row(notification, now)
+        """The row of a delivery, or the one that a claim will insert.
+
+        What this process has just opened is not read: if others wrote it since, its etag fails the next write, once.
+        """
+        user, identity = notification.user, notification.id
+        return self._opened.take((user, identity)) or await self.get(user, identity) or new_row(notification, now)
 
     async def claim(self, row: LedgerRow, stop: Stop, now: datetime, locale: str | None = None) -> LedgerRow:
         """The row as it was found, now `sending` with a new attempt; or `ambiguous`, if a lost try ends the delivery.
@@ -206,6 +218,7 @@ class Ledger:
 
     async def _update(self, row: LedgerRow, entity: dict[str, Any], mode: UpdateMode) -> LedgerRow:
         """Insert a row that was not there, or change one that nobody else changed since."""
+        self._opened.take((row.user, row.id))
         table = await self._tables.get(LEDGER)
         try:
             if row.etag is None:

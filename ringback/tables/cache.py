@@ -37,6 +37,12 @@ class TtlCache(Generic[Key, Value]):
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
 
+    def take(self, key: Key) -> Value | None:
+        """As `get`, and then it is here no more."""
+        value = self.get(key)
+        self._entries.pop(key, None)
+        return value
+
     def drop(self, fits: Callable[[Key, Value], bool]) -> None:
         """Forget every entry that fits."""
         for key in [key for key, (_, value) in self._entries.items() if fits(key, value)]:
