@@ -25,7 +25,8 @@ SIZES = {"short": (300, 40, 3), "long": (2_000, 200, 10)}
 FINAL = {"delivered", "failed"}
 PERMANENT = [
     *("400", "401", "403", "403-blocked-by-user", "403-disabled-by-admin", "403-writes-blocked", "403-not-in-roster"),
-    *("403-not-installed", "403-wrong-host", "403-decrypt", "404-conversation", "404-activity", "413"),
+    *("403-not-installed", "403-not-in-personal-scope", "403-wrong-host", "403-decrypt"),
+    *("404-conversation", "404-activity", "413"),
 ]
 FAULTS: list[dict[str, Any]] = [
     *({"preset": "429-retry-after", "retryAfter": seconds, "rate": 0.1 / 3} for seconds in (1, 2, 3)),
@@ -171,5 +172,6 @@ def report(rows: dict[str, dict[str, Any]], sent: Counter[str], patient: Patient
 def redrive(patient: Patient, failed: dict[str, str]) -> None:
     """An operator sends everything again; whom a channel's answer closed for us fails again, unasked."""
     for code in sorted(set(failed.values())):
-        while patient.api("POST", "dead-letters/redrive", {"code": code})["more"]:
-            pass
+        wanted = {"code": code}
+        while (answer := patient.api("POST", "dead-letters/redrive", wanted))["more"]:
+            wanted["continuation"] = answer["continuation"]

@@ -151,10 +151,11 @@ def test_who_is_not_registered_is_nobody(stack: Stack, ann: Colleague):
         assert (caught.value.status, '"field":"to.aadObjectId"' in caught.value.body) == (404, True)
 
 
-def test_without_the_app_it_goes_by_the_next_channel(stack: Stack, ann: Colleague):
+@pytest.mark.parametrize("words", ["403-not-installed", "403-not-in-personal-scope"])
+def test_without_the_app_it_goes_by_the_next_channel(stack: Stack, ann: Colleague, words: str):
     consents = [*CONSENT, {"channel": "sms", "source": "import", "at": soon(-60)}]
     ann.register(phone="+12015550123", consents=consents)
-    rule = fault(stack, "403-not-installed")
+    rule = fault(stack, words)
     view = ann.told("either way")
     assert (view["status"], view["channel"]) == ("delivered", "sms")
     assert [attempt["code"] for attempt in view["attempts"]] == ["NotInstalled", None]
