@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -10,6 +9,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
+from bot_http.bodies import decode
 from bot_http.problem import answer, answers_problems
 from ringback import ids
 from ringback.errors import NotFoundError, RequestError
@@ -22,9 +22,11 @@ from ringback.tables.aliases import resolve_id
 from ringback.tables.operations import OperationRow, OperationTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import tables
+from ringback.tables.users import UserTable
 
 bp = df.Blueprint()
 NOBODY = "api"
+FORM = '{"operation": name, "input"?: {…}, "user"?}'
 
 
 class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
 @answers_problems
 async def start_operation(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """202 with the Durable status URLs; the operation's id is the instance id. `Idempotency-Key` makes it once."""
-    request = _decode(req.get_body())
+    request = decode(req.get_body(), StartRequest, FORM)
     operation = find(request.operation)
     given = request.input or {}
     if operation.takes_file and not isinstance(given.get("url"), str):
@@ -93,25 +95,21 @@ def _desk(client: Any) -> OperationsDesk:
     return OperationsDesk(OperationTable(tables()), DurableClientEngine(client), kept_days=kept_days)
 
 
-def _decode(body: bytes) -> StartRequest:
-    try:
-        return msgspec.json.decode(body, type=StartRequest)
-    except msgspec.DecodeError as error:
-        field = re.search(r"`\$\.([\w.]+)`|field `(\w+)`", str(error))
-        named = next((group for group in field.groups() if group), None) if field else None
-        raise RequestError(f'Send {{"operation": name, "input": {{…}}, "user"?}}: {error}.', field=named) from None
-
-
 async def _whom(user: str | None) -> tuple[str | None, str | None]:
-    """(user key, conversation key) of the person to ring back, where they were heard last."""
+    """(user key, conversation key) of the person to ring back, where they were heard last, but in no group.
+
+    Who never wrote has no conversation: they are rung back as they prefer, by what they have consented to.
+    """
     if user is None:
         return None, None
     key = await resolve_id(tables(), user, field="user")
-    reference = await ReferenceTable(tables()).latest(key) if key is not None else None
-    if key is None or reference is None:
-        fix = "give a user key or an alias, such as <channelId>:<from.id>, of somebody who has written to the bot"
-        raise NotFoundError(f"There is no user {user!r}: {fix}.", field="user")
-    return key, reference.key
+    row = await UserTable(tables()).get(key) if key is not None else None
+    if key is None or (row is not None and row.erased):
+        fix = "give a user key or an alias, such as <channelId>:<from.id>, or register them with PUT /api/users"
+        raise NotFoundError(f"There is no user {user[:120]!r}: {fix}.", field="user")
+    talks = [reference for reference in await ReferenceTable(tables()).of(key) if reference.is_own]
+    last = max(talks, key=lambda talk: talk.seen_at, default=None)
+    return key, last.key if last is not None else None
 
 
 def _answer(req: func.HttpRequest, client: Any, view: View, status: int = 200) -> func.HttpResponse:

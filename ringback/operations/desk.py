@@ -133,8 +133,11 @@ class OperationsDesk:
         await self.table.end(identity, state, text, datetime.now(timezone.utc))
 
     async def tell(self, row: OperationRow, delivery_id: str, content: dict[str, Any]) -> None:
-        """Start a delivery to the person who asked, if one did and where they asked; the same id is sent once."""
-        if row.user is None or row.conversation is None:
+        """Start a delivery to the person who asked, if one did; the same id is sent once.
+
+        It goes where they asked; without a conversation, by the ways that they consented to.
+        """
+        if row.user is None:
             return
         notification = Notification(
             id=delivery_id, user=row.user, conversation=row.conversation, category="operations", content=content
