@@ -13,7 +13,7 @@ from bot_http.problem import answer, answers_problems
 from ringback import ids
 from ringback.delivery import addressing, request
 from ringback.delivery.changes import Changes
-from ringback.delivery.content import BOT, rendered
+from ringback.delivery.content import BOT, marked, rendered
 from ringback.delivery.desk import DeliveryDesk, delivery_of, public_id
 from ringback.delivery.fitting import check_fitting
 from ringback.delivery.ledger_row import Attempt, LedgerRow
@@ -84,10 +84,11 @@ async def delete_notification(req: func.HttpRequest, client: Any) -> func.HttpRe
 async def patch_notification(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """Change what one says: before it is sent anywhere, after that where the channel can."""
     content, field = request.content_of(decode(req.get_body(), Saying, '{"text" | "card" | "template" + "data"}'))
-    await rendered(content, BOT, None, Templates(tables()))
+    activity = await rendered(content, BOT, None, Templates(tables()))
     row = await _desk(client).settled(req.route_params["id"])
     if not row.is_final:
-        await check_fitting(content, row.channels, row.user, row.conversation, tables())
+        activity, to = marked(activity, row.id), row.conversation
+        await check_fitting(content, activity, channels=row.channels, user=row.user, conversation=to, tables=tables())
     return answer(shown(await _changes(client).edit(row, content, field)))
 
 
@@ -95,9 +96,11 @@ async def _notification(asked: NotificationRequest, chosen: str) -> Notification
     request.check(asked, request.utc_now())
     content, _ = request.content_of(asked)
     # An unknown template, or data that does not fit it, is the caller's to mend, now.
-    await rendered(content, BOT, None, Templates(tables()))
+    activity = marked(await rendered(content, BOT, None, Templates(tables())), delivery_of(chosen))
     user, conversation = await addressing.resolve(asked.to, tables(), settings().acs_chat_channels)
-    await check_fitting(content, asked.channels, user, conversation, tables())
+    await check_fitting(
+        content, activity, channels=asked.channels, user=user, conversation=conversation, tables=tables()
+    )
     return Notification(
         id=delivery_of(chosen),
         user=user,

@@ -9,11 +9,12 @@ import azure.functions as func
 import msgspec
 
 from bot_http.problem import answer, answers_problems
+from ringback.channels import message_size
 from ringback.errors import RequestError
 from ringback.tables.service import tables
 from ringback.templates.library import Stored, Templates
 from ringback.templates.model import CHAT, KINDS
-from ringback.templates.rendering import MAX_CARD_BYTES, MAX_MESSAGE_BYTES, Renderer
+from ringback.templates.rendering import Renderer
 
 bp = df.Blueprint()
 
@@ -98,9 +99,8 @@ async def preview_template(req: func.HttpRequest) -> func.HttpResponse:
         "fallbackText": message.fallback_text,
         "sizes": {
             "card": message.card_bytes,
-            "cardLimit": MAX_CARD_BYTES,
             "message": message.message_bytes,
-            "messageLimit": MAX_MESSAGE_BYTES,
+            "messageLimit": message_size.LARGEST,
         },
         "warnings": message.warnings,
     }

@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from ringback.channels import message_size
 from ringback.channels.address import Recipient
 from ringback.channels.http import NO_ANSWER, NOT_CONNECTED, session
 from ringback.channels.port import Once, Outcome, Payload, Reaction, SendResult, wrong_recipient
@@ -21,8 +22,6 @@ from ringback.settings import Settings
 
 # These show a conversation as one stream: a reply goes to the conversation, never below an activity.
 STREAMS = {"directline", "webchat"}
-# Teams counts the UTF-16 of a whole message and refuses near 100 KB.
-TEAMS_LARGEST = 80 * 1024
 # What is read of an answer; ids and errors are far smaller.
 ANSWER_LIMIT = 64 * 1024
 
@@ -39,14 +38,14 @@ class ConnectorSender:
         """Into the conversation, or below `payload["replyToId"]` where the channel has threads."""
         if not isinstance(recipient, Reference):
             return wrong_recipient("bot")
-        activity = _addressed(recipient, payload)
+        activity = addressed(recipient, payload)
         return await self._call("POST", recipient, activity.get("replyToId") or "", activity)
 
     async def update(self, recipient: Recipient, activity_id: str, payload: Payload) -> SendResult:
         """In Direct Line always permanent, code 405."""
         if not isinstance(recipient, Reference):
             return wrong_recipient("bot")
-        return await self._call("PUT", recipient, activity_id, _addressed(recipient, {**payload, "id": activity_id}))
+        return await self._call("PUT", recipient, activity_id, addressed(recipient, {**payload, "id": activity_id}))
 
     async def delete(self, recipient: Recipient, activity_id: str) -> SendResult:
         """In Direct Line always permanent, code 405."""
@@ -161,9 +160,9 @@ def _url(reference: Reference, activity_id: str) -> URL:
     return URL(f"{path}/{quote(activity_id, safe='')}" if activity_id else path, encoded=True)
 
 
-def _addressed(reference: Reference, payload: Payload) -> Payload:
-    """The activity with its addressing; what the payload says itself wins, but never where it goes."""
-    addressed = {
+def addressed(reference: Reference, payload: Payload) -> Payload:
+    """The activity as it is sent, with its addressing; what the payload says itself wins, but never where it goes."""
+    activity = {
         "type": "message",
         "from": {**_account(reference.bot_id, reference.bot_name), "role": "bot"},
         "recipient": _account(reference.user_id, reference.user_name),
@@ -172,11 +171,11 @@ def _addressed(reference: Reference, payload: Payload) -> Payload:
         "serviceUrl": reference.service_url,
         "conversation": _conversation(reference),
     }
-    if reference.locale and "locale" not in addressed:
-        addressed["locale"] = reference.locale
+    if reference.locale and "locale" not in activity:
+        activity["locale"] = reference.locale
     if reference.channel_id in STREAMS:
-        addressed.pop("replyToId", None)
-    return addressed
+        activity.pop("replyToId", None)
+    return activity
 
 
 def _parameters(person: TeamsUser, bot_id: str) -> Payload:
@@ -208,11 +207,8 @@ def _encoded(reference: Reference, payload: Payload) -> bytes:
         body = msgspec.json.encode(payload)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise RefusedHereError(_refused("NotJson", f"The message cannot be written as JSON: {error}.")) from error
-    if reference.channel_id == TEAMS and len(body) * 2 > TEAMS_LARGEST:
-        size = len(body.decode().encode("utf-16-le"))
-        if size > TEAMS_LARGEST:
-            detail = f"The message has {size} bytes of UTF-16; Teams takes {TEAMS_LARGEST} at most: shorten it."
-            raise RefusedHereError(_refused("MessageSizeTooBig", detail))
+    if reference.channel_id == TEAMS and (detail := message_size.problem_of_json(body)):
+        raise RefusedHereError(_refused(message_size.TOO_BIG, detail))
     return body
 
 

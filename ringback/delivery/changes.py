@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from ringback.channels import message_size
 from ringback.channels.address import Recipient
 from ringback.channels.port import Outcome, Sender, SendResult
 from ringback.channels.registry import sender
-from ringback.delivery.content import BOT, Content, check_fits, check_size, marked, rendered
+from ringback.delivery.content import BOT, Content, check_size, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import Stop
 from ringback.delivery.reference import Reference
 from ringback.delivery.throttle import Throttle, ThrottledError
-from ringback.errors import ConflictError, RetryableError
+from ringback.errors import ConflictError, RetryableError, TooLargeError
 from ringback.tables.recipients import RecipientTable
 from ringback.templates.library import Templates
 
@@ -52,9 +53,11 @@ class Changes:
             recipient, activity_id, channel = await self._reach(row, EDITED)
             locale = row.locale or (recipient.locale if isinstance(recipient, Reference) else None)
             payload = await rendered(content, row.channel or BOT, locale, self._templates)
-            check_fits(payload, recipient)
             payload = marked(payload, row.id) if row.channel == BOT else payload
-            _check(await channel.update(recipient, activity_id, payload), EDITED)
+            result = await channel.update(recipient, activity_id, payload)
+            if result.code == message_size.TOO_BIG:
+                raise TooLargeError(result.detail, field=field)
+            _check(result, EDITED)
         row.content, row.edited_at = content, _now()
         return await self._ledger.save(row, content=True)
 

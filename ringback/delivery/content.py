@@ -12,8 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ringback.channels import sms_text
-from ringback.delivery.reference import Reference
+from ringback.channels import message_size, sms_text
 from ringback.engagement.marking import disarm_card, mark_card
 from ringback.errors import TooLargeError
 from ringback.templates import markdown
@@ -21,17 +20,14 @@ from ringback.templates.card_rules import check_card
 from ringback.templates.library import Templates
 from ringback.templates.model import CHAT
 from ringback.templates.outline import outline
-from ringback.templates.rendering import MAX_CARD_BYTES
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 BOT = "bot"
 DEFAULT_LOCALE = "en-US"
 LONGEST_SUBJECT = 150
 TEMPLATE = "$template"
-# Teams counts UTF-16 and refuses near 100 KB; what it would refuse is refused here, when somebody can mend it.
-LARGEST = 80 * 1024
 LINK_TITLE = "Open"
-SMS, EMAIL, TEAMS = "sms", "email", "msteams"
+SMS, EMAIL = "sms", "email"
 PAGE_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 Content = dict[str, Any]
 
@@ -60,16 +56,15 @@ def from_template(name: str, data: Any, locale: str | None, link: str | None) ->
 
 
 def check_size(content: Content, field: str) -> None:
-    """Raise TooLargeError when the channel would."""
-    size = len(msgspec.json.encode(content).decode().encode("utf-16-le"))
-    if size > LARGEST:
-        raise TooLargeError(f"The message has {size} bytes of UTF-16; {LARGEST} is the most: shorten it.", field=field)
+    """Raise TooLargeError for what is over the limit of every message, now that somebody can mend it."""
+    if problem := message_size.problem_of_json(msgspec.json.encode(content)):
+        raise TooLargeError(problem, field=field)
 
 
 async def rendered(content: Content, channel: str, locale: str | None, templates: Templates) -> Content:
     """What one kind of channel takes: an activity, or text, subject and HTML.
 
-    Raises RequestError when the template is gone or does not fit its data.
+    Raises RequestError when the template is gone or does not fit its data, TooLargeError when too much comes of it.
     """
     use = content.get(TEMPLATE)
     if use is None:
@@ -77,7 +72,9 @@ async def rendered(content: Content, channel: str, locale: str | None, templates
     kind = CHAT if channel == BOT else channel
     made = await templates.render(use["name"], use["data"] or {}, locale=use["locale"] or locale, channel=kind)
     if channel == BOT:
-        return linked(made.activity(), use["link"])
+        activity = linked(made.activity(), use["link"])
+        check_size(activity, "data")
+        return activity
     words = linked({"text": made.text}, use["link"])
     page = {"html": linked_page(made.html, use["link"])} if made.html else {}
     return {**words, **page, "subject": made.subject or _subject(made.text)}
@@ -133,20 +130,6 @@ def marked(content: Content, delivery_id: str) -> Content:
 def disarmed(content: Content, delivery_id: str) -> Content:
     """The message without buttons that come back to the bot."""
     return _for_delivery(content, delivery_id, disarm_card)
-
-
-def check_fits(payload: Content, recipient: object) -> None:
-    """Raise TooLargeError for what Teams refuses, and would only after it was sent."""
-    if not isinstance(recipient, Reference) or recipient.channel_id != TEAMS:
-        return
-    size = card_size(payload)
-    if size > MAX_CARD_BYTES:
-        raise TooLargeError(f"The card has {size} bytes; Teams takes {MAX_CARD_BYTES}: shorten it.", field="card")
-
-
-def card_size(content: Content) -> int:
-    """Bytes of the largest card; 0 without one."""
-    return max((len(msgspec.json.encode(card)) for card in _cards(content)), default=0)
 
 
 def sms_excess(content: Content, locale: str | None = None) -> int:

@@ -13,7 +13,7 @@ from ringback import ids
 from ringback.channels import registry
 from ringback.channels.address import Recipient
 from ringback.channels.port import Once, Outcome, Reaction, SendResult
-from ringback.delivery.content import BOT, check_fits, marked, rendered
+from ringback.delivery.content import BOT, marked, rendered
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow
 from ringback.delivery.notification import SendAnswer, SendOrder, Stop
@@ -93,7 +93,6 @@ class Sending:
         channel = row.channel or BOT
         try:
             content = await rendered(row.content or {}, channel, locale, self._templates)
-            check_fits(content, recipient)
         except TooLargeError as error:
             return _refused("TooLarge", str(error)), None
         except RequestError as error:

@@ -6,19 +6,30 @@ import re
 from typing import Any
 
 from ringback.bot.messages import adaptive_card
+from ringback.channels import message_size
 from ringback.files.summary import ColumnSummary, Frequent, Summary, TextSummary
 
-# Teams refuses cards over 28 KB; a column takes up to half a kilobyte.
 MAX_COLUMNS = 25
+# Beside text and card the message has its address and what it offers next.
+LARGEST = message_size.LARGEST - 16 * 1024
 MAX_NAME = 60
 Facts = list[tuple[str, str]]
 
 
 def report(name: str, summary: Summary) -> tuple[str, dict[str, Any]]:
-    """(text, Adaptive Card) of a summary; both hold the same figures."""
+    """(text, Adaptive Card) of a summary: the same figures, of as many columns as there is room for in a message."""
     if summary.text is not None:
         return _page(name, _text_facts(summary.text), [], summary.notes)
-    shown = summary.columns[:MAX_COLUMNS]
+    number = MAX_COLUMNS
+    page = _table(name, summary, number)
+    while number > 1 and message_size.of(page) > LARGEST:
+        number = number * 3 // 4
+        page = _table(name, summary, number)
+    return page
+
+
+def _table(name: str, summary: Summary, number: int) -> tuple[str, dict[str, Any]]:
+    shown = summary.columns[:number]
     notes = list(summary.notes)
     if len(summary.columns) > len(shown):
         notes.append(f"{len(summary.columns) - len(shown)} more columns are in the operation's output.")

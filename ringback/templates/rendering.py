@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ringback.channels import sms_text
+from ringback.channels import message_size, sms_text
 from ringback.errors import RequestError, TooLargeError
 from ringback.templates import markdown
 from ringback.templates.binder import bind
@@ -20,9 +20,6 @@ from ringback.templates.outline import outline
 from ringback.templates.text import HTML, MARKDOWN, PLAIN, Text
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
-MAX_CARD_BYTES = 28 * 1024
-# Teams counts UTF-16 and refuses near 100 KB; the rest is for what the channel adds.
-MAX_MESSAGE_BYTES = 80 * 1024
 MAX_SUBJECT = 200
 
 
@@ -31,7 +28,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
 
     `text` is Markdown for chat and plain for SMS and e-mail; `card`, for chat only, an Adaptive Card; `subject` and
     `html` are for e-mail. `fallback_text` says everything in plain text. `locale` and `kind` are those of the variant
-    used; sizes are in bytes, of the card as UTF-8 and of the whole message as the channel counts it.
+    used; sizes are in bytes: a chat message's and its card's as `message_size` counts, the others' as UTF-8.
     """
 
     text: str
@@ -96,12 +93,9 @@ class _Parts:
     def for_chat(self) -> Rendered:
         text, card = self._text(MARKDOWN), self._card()
         fallback = markdown.to_plain(text or self._outline(card))
-        card_bytes = len(msgspec.json.encode(card)) if card is not None else 0
-        if card_bytes > MAX_CARD_BYTES:
-            message = f"The card is {card_bytes} bytes, over the {MAX_CARD_BYTES} that Teams takes."
-            raise TooLargeError(message, field=f"{self._field}.card")
-        activity = chat_activity(text, card, fallback)
-        size = len(msgspec.json.encode(activity).decode().encode("utf-16-le"))
+        card_bytes = message_size.of(card) if card is not None else 0
+        size = message_size.of(chat_activity(text, card, fallback))
+        self._check_size(size, "text" if card is None else "card")
         return self._rendered(text, fallback, size, card=card, card_bytes=card_bytes, subject=self._given_subject())
 
     def for_sms(self) -> Rendered:
@@ -127,11 +121,10 @@ class _Parts:
             body = markdown.to_html(written)
         page = body if re.match(r"\s*<(?:!doctype|html)", body, re.IGNORECASE) else self._page(body, subject)
         size = len(text.encode()) + len(page.encode())
+        self._check_size(size, "text" if self._variant.html is None else "html")
         return self._rendered(text, text, size, subject=subject, html=page)
 
     def _rendered(self, text: str, fallback: str, size: int, **more: Any) -> Rendered:
-        if size > MAX_MESSAGE_BYTES:
-            raise TooLargeError(f"The message is {size} bytes, over {MAX_MESSAGE_BYTES}.", field=self._field)
         if not fallback and more.get("card") is None:
             part = "text" if self._variant.text is not None else "card"
             raise RequestError("The message comes out empty.", field=f"{self._field}.{part}")
@@ -139,6 +132,11 @@ class _Parts:
             text=text, fallback_text=fallback, locale=self._locale, kind=self._kind, message_bytes=size,
             warnings=tuple(dict.fromkeys(self._warnings)), **more,
         )  # fmt: skip
+
+    def _check_size(self, size: int, part: str) -> None:
+        if size > message_size.LARGEST:
+            message = f"The message is {size} bytes, over {message_size.LARGEST}: shorten it."
+            raise TooLargeError(message, field=f"{self._field}.{part}")
 
     def _text(self, target: str) -> str:
         if self._variant.text is None:

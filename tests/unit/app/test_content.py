@@ -6,18 +6,18 @@ import json
 
 import pytest
 
-from ringback.channels import registry
+from ringback.channels import message_size, registry
 from ringback.channels.address import Address
+from ringback.channels.connector import addressed
 from ringback.channels.mail import mail
 from ringback.channels.teams import TeamsUser
 from ringback.delivery import fitting, request
 from ringback.delivery.content import (
-    card_size,
-    check_fits,
     from_card,
     from_template,
     from_text,
     linked_page,
+    marked,
     rendered,
 )
 from ringback.delivery.fitting import check_fitting
@@ -26,7 +26,6 @@ from ringback.errors import RequestError, TooLargeError
 from ringback.tables.addresses import AddressTable
 from ringback.tables.references import ReferenceTable
 from ringback.templates.library import Templates
-from ringback.templates.rendering import MAX_CARD_BYTES
 from tests.unit.app.people import reference
 from tests.unit.app.templates_support import body
 
@@ -98,16 +97,27 @@ def test_links_that_are_taken():
         assert link in request.content_of(Saying(text="x", link=link))[0]["text"]
 
 
-def card(size):
-    text = "x" * (size - card_size(from_card(shell(""), None, None)))
-    return from_card(shell(text), None, None)
+def buttons(size, number=100):
+    """A card whose message is so large when it has its address on Teams and the marks of its buttons."""
+    actions = [{"type": "Action.Submit", "title": str(n), "data": {"action": f"choice-{n}"}} for n in range(number)]
+
+    def made(text):
+        body = [{"type": "TextBlock", "text": text}]
+        return from_card({"type": "AdaptiveCard", "version": "1.5", "body": body, "actions": actions}, None, None)
+
+    return made("x" * ((size - sent_size(made(""))) // 2))
+
+
+def sent_size(content):
+    return message_size.of(addressed(reference(user_id="29:ann", **TEAMS), marked(content, "notify-1")))
 
 
 def shell(text):
     return {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": text}]}
 
 
-LARGE, LONG = card(MAX_CARD_BYTES + 1), from_text("x" * 1531, None)
+LARGEST = message_size.LARGEST
+LARGE, LONG = buttons(LARGEST + 2), from_text("x" * 1531, None)
 
 
 @pytest.fixture
@@ -117,7 +127,9 @@ def fits(tables, config, monkeypatch):
     monkeypatch.setattr(fitting, "settings", lambda: config)
 
     async def asked(content, channels=None, user=ANN, conversation=None):
-        await check_fitting(content, channels, user, conversation, tables)
+        activity = marked(await rendered(content, "bot", None, Templates(tables)), "notify-1")
+        to = {"channels": channels, "user": user, "conversation": conversation}
+        await check_fitting(content, activity, **to, tables=tables)
 
     return asked
 
@@ -130,9 +142,10 @@ async def on_teams(tables):
 
 async def test_a_card_too_large_for_teams_is_refused_to_who_is_only_there(tables, fits):
     there = await on_teams(tables)
-    await fits(card(MAX_CARD_BYTES), user=there.user_key)
+    assert (sent_size(buttons(LARGEST)), sent_size(LARGE)) == (LARGEST, LARGEST + 2)
     for conversation in (None, there.key):
-        with pytest.raises(TooLargeError, match="Teams") as caught:
+        await fits(buttons(LARGEST), user=there.user_key, conversation=conversation)
+        with pytest.raises(TooLargeError, match=f"{LARGEST + 2} bytes of UTF-16") as caught:
             await fits(LARGE, user=there.user_key, conversation=conversation)
         assert caught.value.field == "card"
 
@@ -149,8 +162,9 @@ async def test_it_is_taken_where_another_way_takes_it(tables, fits):
 
 async def test_who_never_wrote_is_reached_by_a_conversation_that_teams_opens(tables, fits):
     await AddressTable(tables).put("u7", TeamsUser(tenant_id="t", aad_object_id="o"))
+    # What a conversation's address adds is known when it is open.
     with pytest.raises(TooLargeError):
-        await fits(LARGE, user="u7")
+        await fits(buttons(LARGEST + 4096), user="u7")
     # Who cannot be reached at all is no matter of size: the gate says so.
     await fits(LARGE, user="u8")
 
@@ -178,8 +192,31 @@ async def test_a_template_too_long_for_sms(tables, fits):
     await fits(from_template("long", {"name": "x", "items": []}, None, None), ("sms",))
 
 
-def test_teams_is_not_asked_with_a_card_that_it_refuses():
-    with pytest.raises(TooLargeError):
-        check_fits(LARGE, reference(**TEAMS))
-    check_fits(LARGE, reference())
-    check_fits(card(MAX_CARD_BYTES), reference(**TEAMS))
+@pytest.mark.parametrize("text", ["x" * 40_000, "é" * 40_000, "漢" * 40_000, "😀" * 20_000])
+async def test_a_message_is_counted_as_utf_16_whatever_it_is_written_with(tables, fits, text):
+    there = await on_teams(tables)
+    for saying in (Saying(card=shell(text)), Saying(text=text)):
+        content, _ = request.content_of(saying)
+        await fits(content, user=there.user_key)
+    for saying in (Saying(card=shell(text + "x" * 1000)), Saying(text=text + "x" * 1000)):
+        with pytest.raises(TooLargeError, match=r"8\d{4} bytes of UTF-16"):
+            request.content_of(saying)
+
+
+def test_a_link_counts_with_the_card_it_is_added_to():
+    link = "https://shop.example/" + "x" * 2_000
+    request.content_of(Saying(card=shell("x" * 40_000)))
+    with pytest.raises(TooLargeError) as caught:
+        request.content_of(Saying(card=shell("x" * 40_000), link=link))
+    assert caught.value.field == "card"
+
+
+async def test_a_link_counts_with_the_template_it_is_added_to(tables):
+    wording = {"chat": {"card": shell("Hi ${name}")}}
+    await Templates(tables).put("large", json.dumps(body(en=wording)).encode())
+    data = {"name": "x" * 40_000, "items": []}
+    await rendered(from_template("large", data, None, "https://shop.example/7"), "bot", None, Templates(tables))
+    use = from_template("large", data, None, "https://shop.example/" + "x" * 2_000)
+    with pytest.raises(TooLargeError) as caught:
+        await rendered(use, "bot", None, Templates(tables))
+    assert caught.value.field == "data"

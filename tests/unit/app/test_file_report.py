@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from ringback.channels import message_size
 from ringback.files.parts import merge, read_chunk
 from ringback.files.splitting import plan_file
 from ringback.files.summary import summarize_part
@@ -42,7 +45,17 @@ def test_a_wide_table_keeps_its_card_small_and_says_so():
     )
     text, card = report_of(content.encode())
     assert "10 more columns" in text
-    assert len(json.dumps(card)) < 28_000
+    assert message_size.of([text, card]) < message_size.LARGEST / 2
+
+
+@pytest.mark.parametrize("character", ["*", "\\", "漢", "😀", "x"])
+def test_a_table_of_long_values_has_room_in_one_message(character):
+    long = character * 70
+    names = ",".join(f"{number}{long}" for number in range(MAX_COLUMNS))
+    rows = [",".join(f"{row % 7}{long}" for _ in range(MAX_COLUMNS)) for row in range(14)]
+    text, card = report_of("\n".join([names, *rows]).encode())
+    assert message_size.of([text, card]) < message_size.LARGEST - 10_000
+    assert ("more columns" in text) is (character not in "x漢")
 
 
 def test_markdown_in_a_file_stays_text():

@@ -18,8 +18,10 @@ from ringback.tables.references import ReferenceTable
 from ringback.tables.users import UserTable
 from tests.unit.app.people import NOW, reference
 
-LARGE = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "x" * 29_000}]}
-SMALL = {**LARGE, "body": [{"type": "TextBlock", "text": "x"}]}
+SMALL = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "x"}]}
+# Over the limit with the marks of its buttons, though not without them.
+BUTTONS = [{"type": "Action.Submit", "title": str(number)} for number in range(200)]
+LARGE = {**SMALL, "body": [{"type": "TextBlock", "text": "x" * 30_000}], "actions": BUTTONS}
 
 
 @pytest.fixture

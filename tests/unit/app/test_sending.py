@@ -8,14 +8,18 @@ import pytest
 from bot_http import notifications
 from ringback.channels import registry
 from ringback.channels.address import Address
+from ringback.channels.connector import ConnectorSender
 from ringback.channels.port import Outcome, Reaction, SendResult
+from ringback.channels.tokens import Anonymous
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.notification import Notification, SendOrder, Stop
+from ringback.delivery.request import Saying, content_of
 from ringback.delivery.sending import Sending
 from ringback.delivery.throttle import ThrottledError
 from ringback.errors import ConfigurationError
 from ringback.tables.dead_letters import DeadLetterTable
 from ringback.templates.library import Templates
+from tests.unit.app.stand_ins import make_settings
 from tests.unit.app.test_reference import make_reference
 
 CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "**Parcel** 7"}]}
@@ -302,10 +306,15 @@ def now():
     return datetime.now(timezone.utc)
 
 
-async def test_a_card_that_teams_refuses_makes_room_for_the_next_way_with_its_reason(bench):
-    large = {**CARD, "body": [{"type": "TextBlock", "text": "x" * 29_000}]}
-    content = {"attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": large}]}
+async def test_a_card_that_teams_refuses_makes_room_for_the_next_way_with_its_reason(bench, monkeypatch):
+    # The marks of the buttons and the address make it too large, not the card as it was given.
+    actions = [{"type": "Action.Submit", "title": str(n), "data": {"action": f"choice-{n}"}} for n in range(200)]
+    large = {**CARD, "body": [{"type": "TextBlock", "text": "x" * 25_000}], "actions": actions}
+    content, _ = content_of(Saying(card=large))
+    connector = ConnectorSender(make_settings(BOT_ALLOW_ANONYMOUS="true"), Anonymous())
+    monkeypatch.setattr(registry, "sender", lambda kind: connector if kind == "bot" else bench.channel)
     answer = await bench.send(content=content, last=False)
-    assert (answer.outcome, answer.code) == ("permanent", "TooLarge")
-    assert "Teams takes 28672" in (await bench.row()).detail
-    assert bench.channel.sent == []
+    assert (answer.outcome, answer.code) == ("permanent", "MessageSizeTooBig")
+    assert "bytes of UTF-16" in (await bench.row()).detail
+    answer = await bench.send(content=content, channel="sms", reference="p", attempt=2)
+    assert (answer.outcome, len(bench.channel.sent)) == ("delivered", 1)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from ringback.channels import message_size
 from ringback.errors import RequestError, TooLargeError
 from ringback.templates.binder import bind
 from ringback.templates.budget import Budget
@@ -161,8 +162,8 @@ def test_a_link_out_of_data_is_checked_when_it_is_sent():
 
 def test_a_card_past_its_size_is_refused():
     template = renderer(en=card_variant(block("${title}", **{"$data": "${items}"})))
-    with pytest.raises(TooLargeError, match="Teams") as caught:
-        template.render(data(items=[{"title": "x" * 100, "price": 1}] * 300))
+    with pytest.raises(TooLargeError, match=f"over {message_size.LARGEST}") as caught:
+        template.render(data(items=[{"title": "x" * 100, "price": 1}] * 330))
     assert caught.value.field == "variants.en.chat.card"
 
 

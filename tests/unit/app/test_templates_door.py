@@ -84,7 +84,8 @@ async def test_previews(call):
     assert (answer["text"], answer["locale"], answer["fallbackText"]) == ("Hi Ann", "en", "Hi Ann")
     assert answer["card"]["body"][0]["text"] == "Ann"
     assert answer["activity"]["attachments"]
-    assert 0 < answer["sizes"]["card"] < answer["sizes"]["cardLimit"]
+    sizes = answer["sizes"]
+    assert 0 < sizes["card"] < sizes["message"] < sizes["messageLimit"] == 80 * 1024
     status, answer, _ = await call("preview_template", "hello", {"locale": "de", "channel": "email"})
     assert (answer["variant"], answer["subject"]) == ("chat", "Hallo sample")
     assert "<p>Hallo sample</p>" in answer["html"]
