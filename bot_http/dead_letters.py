@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Iterable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -27,11 +28,15 @@ AT_ONCE = 8
 
 
 class Redrive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which ones to send again: by id, or all of a code, of a category too if that is given."""
+    """Which ones to send again: by id, or all of a code, of a category too if that is given.
+
+    `continuation` is what the answer to an earlier call named: those that are older than what it took.
+    """
 
     ids: tuple[str, ...] | None = None
     code: str | None = None
     category: str | None = None
+    continuation: str | None = None
 
 
 @bp.route(route="dead-letters", methods=["GET"])
@@ -64,6 +69,7 @@ async def redrive_dead_letter(req: func.HttpRequest, client: Any) -> func.HttpRe
     row = await desk.find(req.route_params["id"])
     if not await desk.redrive(row):
         row = await desk.find(req.route_params["id"])
+        await desk.tidy(row)
         if row.erased:
             raise ConflictError("Its person was erased, and with them what it says.")
         raise ConflictError(f"It is {row.state}: only what failed is sent again.")
@@ -75,36 +81,50 @@ async def redrive_dead_letter(req: func.HttpRequest, client: Any) -> func.HttpRe
 @bp.durable_client_input(client_name="client")
 @answers_problems
 async def redrive_dead_letters(req: func.HttpRequest, client: Any) -> func.HttpResponse:
-    """202 with the ids sent again and those skipped; `more` when there are others of the code: ask again."""
-    wanted = decode(req.get_body(), Redrive, '{"ids": […]} or {"code": …, "category"?: …}')
+    """202 with the ids sent again and those skipped; `more` when there may be others: ask with `continuation`."""
+    wanted, desk = decode(req.get_body(), Redrive, '{"ids": […]} or {"code": …, "category"?: …}'), _desk(client)
     if (wanted.ids is None) == (wanted.code is None):
         raise RequestError("Give ids, or a code.", field="ids")
-    if wanted.ids is not None and len(wanted.ids) > LARGEST_PAGE:
-        raise RequestError(f"Give at most {LARGEST_PAGE} ids at a time.", field="ids")
-    desk, gate = _desk(client), asyncio.Semaphore(AT_ONCE)
-
-    async def one(identity: str, letter: DeadLetter | None) -> tuple[str, bool]:
-        async with gate:
-            try:
-                sent = await desk.redrive(await desk.find(identity))
-            except NotFoundError:
-                sent = False
-            if letter is not None:
-                # One that was left behind by a crash names a delivery that is no longer failed.
-                await desk.letters.remove(letter)
-        return identity, sent
-
     if wanted.ids is not None:
-        jobs = [one(identity, None) for identity in dict.fromkeys(wanted.ids)]
-        more = False
-    else:
-        letters = await desk.letters.page(code=wanted.code, category=wanted.category, size=LARGEST_PAGE)
-        jobs = [one(public_id(letter.delivery), letter) for letter in letters]
-        more = len(letters) == LARGEST_PAGE
-    results = await asyncio.gather(*jobs)
+        if len(wanted.ids) > LARGEST_PAGE:
+            raise RequestError(f"Give at most {LARGEST_PAGE} ids at a time.", field="ids")
+        return _redriven(await _a_few_at_a_time(_by_id(desk, identity) for identity in dict.fromkeys(wanted.ids)))
+    letters = await desk.letters.page(
+        code=wanted.code, category=wanted.category, after=wanted.continuation or "", size=LARGEST_PAGE
+    )
+    # What fails again is newer than all of them: whoever goes on behind the last one comes to an end.
+    following = letters[-1].key if len(letters) == LARGEST_PAGE else None
+    return _redriven(await _a_few_at_a_time(_by_letter(desk, letter) for letter in letters), following)
+
+
+async def _by_id(desk: DeliveryDesk, identity: str) -> tuple[str, bool]:
+    try:
+        return identity, await desk.redrive(await desk.find(identity))
+    except NotFoundError:
+        return identity, False
+
+
+async def _by_letter(desk: DeliveryDesk, letter: DeadLetter) -> tuple[str, bool]:
+    return public_id(letter.delivery), await desk.redrive_letter(letter)
+
+
+async def _a_few_at_a_time(jobs: Iterable[Coroutine[Any, Any, tuple[str, bool]]]) -> list[tuple[str, bool]]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(job: Coroutine[Any, Any, tuple[str, bool]]) -> tuple[str, bool]:
+        async with gate:
+            return await job
+
+    return await asyncio.gather(*map(one, jobs))
+
+
+def _redriven(results: Iterable[tuple[str, bool]], following: str | None = None) -> func.HttpResponse:
     redriven = [identity for identity, sent in results if sent]
     skipped = [identity for identity, sent in results if not sent]
-    return answer({"redriven": redriven, "skipped": skipped, "more": more}, 202)
+    body: dict[str, Any] = {"redriven": redriven, "skipped": skipped, "more": following is not None}
+    if following is not None:
+        body["continuation"] = following
+    return answer(body, 202)
 
 
 def _desk(client: Any) -> DeliveryDesk:

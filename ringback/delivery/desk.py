@@ -18,7 +18,7 @@ from ringback.delivery.sending import dead_letter
 from ringback.errors import ConflictError, NotFoundError, RetryableError
 from ringback.ids import owner_of
 from ringback.operations.desk import DELIVER, DurableEngine
-from ringback.tables.dead_letters import DeadLetterTable
+from ringback.tables.dead_letters import DeadLetter, DeadLetterTable
 from ringback.tables.notifications import Listing, NotificationEntry, NotificationTable
 from ringback.tables.service import Tables
 
@@ -162,6 +162,21 @@ class DeliveryDesk:
         await self.letters.remove(letter)
         return True
 
+    async def redrive_letter(self, letter: DeadLetter) -> bool:
+        """Send again what a letter names; one that names nothing failed, since a crash left it behind, goes."""
+        row = await self.ledger.get(letter.user, letter.delivery)
+        if row is not None and await self.redrive(row):
+            return True
+        row = await self.ledger.get(letter.user, letter.delivery)
+        if row is None or row.erased or row.state != "failed" or dead_letter(row).key != letter.key:
+            await self.letters.remove(letter)
+        return False
+
+    async def tidy(self, row: LedgerRow) -> None:
+        """Take away the letter of an earlier round: whoever sent it again may have died before that."""
+        if row.failed_before is not None:
+            await self.letters.remove(dead_letter(msgspec.structs.replace(row, failed_at=row.failed_before)))
+
     async def recover(self, listing: Listing, now: datetime) -> None:
         """Start what has no orchestration, close what was ended from outside, take off the list what has ended."""
         row = await self.ledger.get(listing.user, listing.delivery)
@@ -169,8 +184,12 @@ class DeliveryDesk:
             if now - listing.at > ORPHAN_AGE:
                 await self.index.unlist(listing.delivery, listing.round)
             return
-        if not row.is_final and row.round == listing.round:
+        if not row.is_over(listing.round):
+            await self.tidy(row)
             row = await self._hold_against_engine(row)
+        elif row.state == "failed" and row.round == listing.round and not row.erased:
+            # Its activity was ended from outside, maybe between the row and the letter.
+            await self.letters.put(dead_letter(row))
         if row.is_over(listing.round):
             await self.index.unlist(listing.delivery, listing.round)
         else:

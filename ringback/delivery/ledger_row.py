@@ -37,7 +37,8 @@ class LedgerRow(msgspec.Struct, kw_only=True):
 
     `tries` counts all tries, `attempts` lists the last of them; `ambiguous` counts those that may have arrived unknown
     to us. `channel` and `reference` say by which way it was tried last; with `activity_id` they find a message sent.
-    `locale` is the one that it was last worded for. `failed_at` is when it ended without having been delivered.
+    `locale` is the one that it was last worded for. `failed_at` is when it ended without having been delivered;
+    `failed_before` when an earlier round did.
     `erased`: its person was, and its content with them. `emptied`: its content went for its age. `withdrawn`: it is
     being removed for its age, and nobody is to see it any more.
     """
@@ -66,6 +67,7 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     waiting_until: datetime | None = None
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
+    failed_before: datetime | None = None
     recalled_at: datetime | None = None
     edited_at: datetime | None = None
     latency: float | None = None
@@ -206,7 +208,7 @@ def read_row(entity: dict[str, Any], etag: str) -> LedgerRow:
     values.update({field: None for field, empty in CLEARED.items() if values.get(field) == empty})
     if values.get("state") not in FINAL_STATES or values.get("state") == "delivered":
         # The end of an earlier round: a merge cannot take a time away, and there is no empty one.
-        values["failed_at"] = None
+        values["failed_before"] = values.pop("failed_at", None)
     pieces = [entity[f"Content{number}"] for number in range(entity.get("Pieces", 0))]
     channels = entity.get("Channels")
     return LedgerRow(

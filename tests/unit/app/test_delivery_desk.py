@@ -238,6 +238,30 @@ async def test_a_redrive_that_died_before_its_start_is_recovered(desk, engine):
     assert engine.started[-1][1] == "notify-n1!r1"
 
 
+async def test_a_redrive_that_died_before_it_took_the_letter_away_leaves_that_to_the_timer(desk, engine, monkeypatch):
+    async def dead(_):
+        raise ConnectionError("the process is gone")
+
+    row = await fail(desk, await desk.submit(notification(), "body"))
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.letters, "remove", dead)
+        with pytest.raises(ConnectionError):
+            await desk.redrive(row)
+    assert len(await desk.letters.page(size=10)) == 1
+    await recover_deliveries(desk, grace=NONE)
+    assert await desk.letters.page(size=10) == []
+    assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n1!r1"]
+
+
+async def test_an_orchestration_that_was_ended_between_row_and_letter_leaves_the_letter_to_the_timer(desk, engine):
+    row = await desk.ledger.claim(await desk.submit(notification(), "body"), STOP, now())
+    await desk.ledger.complete(row, SendResult(outcome=Outcome.PERMANENT, code="Forbidden"), now())
+    engine.show("notify-n1", runtime="Terminated")
+    await recover_deliveries(desk, grace=NONE)
+    assert [letter.code for letter in await desk.letters.page(size=10)] == ["Forbidden"]
+    assert await listed(desk) == set()
+
+
 async def test_an_operations_delivery_is_found_by_its_own_id(desk):
     own = msgspec.structs.replace(notification(), id="ann-1234-result")
     await desk.ledger.close(own, "suppressed", "unknown: nobody", now())
