@@ -58,6 +58,7 @@ class Delivery:
         progress = notification.progress
         self._attempt, self._code, self._refused = progress.attempt, progress.code, set(progress.refused)
         self._give_up_at, self._counted = progress.give_up_at, progress.counted
+        self._asked_at, self._overtaken = context.current_utc_datetime, False
 
     @property
     def _now(self) -> datetime:
@@ -104,11 +105,11 @@ class Delivery:
             now=self._now,
         )
         raw = yield self._context.call_entity(self._person, "gate", msgspec.to_builtins(question))
+        self._asked_at = self._now
         return msgspec.convert(raw, GateAnswer)
 
     def _try(self, stops: list[Stop], locale: str | None, give_up_at: datetime) -> Steps:
         """Send by the first way; by the next one when that is refused for good; again later when it is not."""
-        asked = self._now
         while True:
             answer = yield from self._send(stops[0], locale, last=len(stops) == 1)
             self._tell_person(stops[0], answer)
@@ -116,6 +117,10 @@ class Delivery:
                 return {"state": "delivered", "activityId": answer.activity_id, "attempts": self._attempt}
             if answer.outcome == "ended":
                 return {"state": answer.state, "reason": answer.code, "attempts": self._attempt}
+            if answer.outcome == "stale":
+                # Once: clocks that differ would have it asked again and again.
+                self._overtaken = True
+                return None
             if answer.outcome == "permanent":
                 self._refused.add(stops.pop(0).reference)
                 self._code = answer.code
@@ -127,19 +132,26 @@ class Delivery:
                 return (yield from self._end("failed", f"gave-up: {answer.code}"))
             output = yield from self._wait(due, answer.code, note=False)
             # By the clock, not by the sleep: the host may have been down for hours of it.
-            if output is not None or self._now - asked > STALE or self._clock.sleeps >= MAX_SLEEPS:
+            if output is not None or self._now - self._asked_at > STALE or self._clock.sleeps >= MAX_SLEEPS:
                 return output
 
     def _send(self, stop: Stop, locale: str | None, *, last: bool) -> Steps:
         """One try; trouble of our own that lasts is a try to be repeated, not the end of the message."""
         self._attempt += 1
-        order = SendOrder(notification=self._notification, stop=stop, attempt=self._attempt, last=last, locale=locale)
+        order = SendOrder(
+            notification=self._notification,
+            stop=stop,
+            attempt=self._attempt,
+            asked_at=None if self._overtaken else self._asked_at,
+            last=last,
+            locale=locale,
+        )
         try:
             raw = yield self._context.call_activity_with_retry("send_message", OWN_TROUBLE, msgspec.to_builtins(order))
         except Exception:  # noqa: BLE001  the SDK raises nothing narrower
             return SendAnswer(outcome="retry", code="OwnTrouble", retry_after=OWN_TROUBLE_SECONDS)
         answer = msgspec.convert(raw, SendAnswer)
-        if answer.outcome == "throttled":
+        if answer.outcome in {"throttled", "stale"}:
             self._attempt -= 1
         return answer
 

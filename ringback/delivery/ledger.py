@@ -148,6 +148,7 @@ class Ledger:
         """Note that the message waits; a delivery that has ended stays as it is."""
 
         def wait(row: LedgerRow) -> None:
+            interrupted(row)
             row.state, row.waiting_until = "waiting", until
             row.code, row.detail = code_of(reason), reason
 

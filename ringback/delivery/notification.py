@@ -92,12 +92,14 @@ class GateAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class SendOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Input of the `send_message` activity: try number `attempt`, from 1, by one way; `last`: there is no other way.
 
-    `locale` is the person's preferred one, if they have one.
+    `locale` is the person's preferred one, if they have one. `asked_at` is when the gate let it through, by the
+    orchestration's clock; None when it is to be sent however long ago that was.
     """
 
     notification: Notification
     stop: Stop
     attempt: int
+    asked_at: datetime | None = None
     last: bool = True
     locale: str | None = None
 
@@ -106,7 +108,8 @@ class SendAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a try, as data.
 
     outcome is delivered, retry, ambiguous or permanent (the channel's answer), throttled (nothing was tried: too many
-    messages at this moment) or ended (the ledger says that the delivery is over: `state`).
+    messages at this moment), stale (nothing was tried: the gate answered too long ago) or ended (the ledger says that
+    the delivery is over: `state`).
     """
 
     outcome: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import msgspec
 
@@ -28,6 +28,8 @@ from ringback.templates.library import Templates
 log = logging.getLogger(__name__)
 LEAST_SECONDS, LAST_TRY_SECONDS = 0.5, 4.0
 UNKNOWN = "unknown"
+# So long an order may lie in a queue, or in a host that is down, before the gate is to be asked anew.
+STALE = timedelta(minutes=5)
 NOT_CONFIGURED = "not-configured"
 
 
@@ -61,6 +63,8 @@ class Sending:
             deadline = await self._lease(recipient)
         except ThrottledError as error:
             return SendAnswer(outcome="throttled", code="Throttled", retry_after=error.seconds)
+        if (instead := await self._instead(order)) is not None:
+            return instead
         locale = order.locale or (recipient.locale if isinstance(recipient, Reference) else None)
         row = await self._ledger.claim(row, stop, _now(), locale)
         if row.is_final:
@@ -76,6 +80,17 @@ class Sending:
         elif result.outcome is not Outcome.DELIVERED:
             log.warning("delivery %s, try %d: %s %s", row.id, row.tries, result.outcome.value, result.code)
         return _answer(row, result, order.attempt)
+
+    async def _instead(self, order: SendOrder) -> SendAnswer | None:
+        """What is done instead of sending when the order has lain too long; None when it has not."""
+        notification, now = order.notification, _now()
+        expires_at = notification.expires_at
+        if expires_at is not None and now >= expires_at:
+            reason = f"expired: it was wanted before {expires_at.isoformat()}"
+            return await self._ended(await self._ledger.close(notification, "suppressed", reason, now))
+        if order.asked_at is not None and now - order.asked_at > STALE:
+            return SendAnswer(outcome="stale", code="Stale")
+        return None
 
     async def _lease(self, recipient: Recipient | SendResult | None) -> float:
         if not isinstance(recipient, Reference):

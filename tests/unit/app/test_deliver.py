@@ -227,6 +227,15 @@ def test_a_message_takes_of_a_persons_rate_once():
     assert [question["counted"] for question in again.questions] == [True]
 
 
+def test_an_order_that_lay_long_asks_the_gate_anew_once():
+    until = START + timedelta(hours=8)
+    wait = {"decision": "wait", "until": plain(until), "reason": "quiet-hours: …"}
+    context = Context([SEND, wait, SEND], [{"outcome": "stale"}, {"outcome": "delivered"}])
+    assert context.run() == {"state": "delivered", "activityId": None, "attempts": 1}
+    assert [order["asked_at"] for order in context.named("send_message")] == ["2026-03-01T00:00:00Z", None]
+    assert context.current_utc_datetime == until
+
+
 def test_it_gives_up_by_priority():
     for priority, hours in (("normal", 24), ("high", 48), ("critical", 72)):
         context = Context([SEND], [{"outcome": "retry", "code": "ServiceUnavailable", "retry_after": 10_000.0}])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import msgspec
 import pytest
@@ -74,11 +74,13 @@ class Bench:
         self.templates = Templates(tables)
         self.sending = Sending(self.ledger, self.people, self.letters, self.pace, self.templates)
 
-    async def send(self, attempt=1, channel="bot", reference="c", last=True, locale=None, **fields):
+    async def send(self, attempt=1, channel="bot", reference="c", last=True, locale=None, asked_at=None, **fields):
         values = {"content": {"text": "hi"}, **fields}
         notification = Notification(id="d1", user="u", category="orders", **values)
         stop = Stop(channel=channel, reference=reference)
-        order = SendOrder(notification=notification, stop=stop, attempt=attempt, last=last, locale=locale)
+        order = SendOrder(
+            notification=notification, stop=stop, attempt=attempt, last=last, locale=locale, asked_at=asked_at
+        )
         return await self.sending.send(order)
 
     async def row(self):
@@ -117,6 +119,29 @@ async def test_a_lease_that_ran_out_while_the_ledger_was_written_is_taken_anew(b
     bench.pace.lates = 2
     assert (await bench.send()).outcome == "delivered"
     assert bench.pace.lates < 0
+
+
+async def test_an_order_that_lay_long_is_not_sent_but_asked_about_again(bench):
+    now = datetime.now(timezone.utc)
+    answer = await bench.send(asked_at=now - timedelta(minutes=6))
+    assert (answer.outcome, bench.channel.sent, await bench.row()) == ("stale", [], None)
+    assert (await bench.send(asked_at=now - timedelta(minutes=4))).outcome == "delivered"
+
+
+async def test_what_was_wanted_before_now_is_not_sent_any_more(bench):
+    moment = datetime.now(timezone.utc) - timedelta(seconds=1)
+    answer = await bench.send(expires_at=moment)
+    assert (answer.outcome, answer.state, answer.code) == ("ended", "suppressed", "expired")
+    row = await bench.row()
+    assert (row.state, row.tries, bench.channel.sent) == ("suppressed", 0, [])
+
+
+async def test_a_try_whose_process_died_is_counted_when_the_message_waits_after_it(bench):
+    notification = Notification(id="d1", user="u", category="orders", content={"text": "hi"})
+    now = datetime.now(timezone.utc)
+    await bench.ledger.claim(await bench.ledger.find(notification, now), Stop(channel="bot", reference="c"), now)
+    row = await bench.ledger.hold(notification, now + timedelta(hours=8), "quiet-hours: …", now)
+    assert (row.state, row.ambiguous, row.attempts[-1].outcome) == ("waiting", 1, "ambiguous")
 
 
 async def test_a_channel_without_its_settings_makes_room_for_the_next_one(bench, monkeypatch):
