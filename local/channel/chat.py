@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,11 +21,12 @@ EPILOG = """\
 In the chat: type a message, or the number of a button of the newest message that has buttons. /file PATH sends a file,
 /activity JSON sends any activity, /say TEXT sends TEXT even if it is a number, /quit ends. With --say, --file or
 --activity the chat is a script: they are done in their order, each after the answer to the one before, then answers are
-shown for --wait seconds. What you sent is shown as well, once the bot has taken it ("from" tells who with --json).
+shown for --wait seconds; lines that are piped in are a script as well. What you sent is shown too, once the bot has
+taken it ("from" tells who with --json).
 
 exit status of a script:
   0  the last step was answered or, with --until, its text came
-  1  no answer came in time, the channel or the bot refused, or no channel is there
+  1  no answer came in time, the channel or the bot refused, no channel is there, or nobody reads the output
   2  misuse: an unknown option, no such file, an activity that is not JSON
 130  interrupted with Ctrl-C
 """
@@ -41,7 +43,9 @@ class _Add(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         kind = (option_string or "--say").removeprefix("--")
-        namespace.steps = [*(namespace.steps or ()), Step(kind, str(values))]
+        # Bytes of an argument that are not UTF-8 arrive as surrogates; a path keeps them.
+        text = str(values) if kind == "file" else str(values).encode("utf-8", "replace").decode()
+        namespace.steps = [*(namespace.steps or ()), Step(kind, text)]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,7 +73,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not 0 <= value < MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and {MOST_SECONDS} seconds")
     return value
@@ -97,7 +104,15 @@ async def run(arguments: argparse.Namespace) -> int:
         return await session.interactive(wait)
 
 
+def _tolerant(*streams: Any) -> None:
+    """Whatever a terminal cannot write or read is shown or taken as "?", instead of ending the chat."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    _tolerant(sys.stdin, sys.stdout, sys.stderr)
     chosen = parser().parse_args(arguments)
     for step in chosen.steps or ():
         if misuse := _misuse(step):
@@ -107,6 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asyncio.run(run(chosen))
     except ChatError as error:
         print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Python flushes the closed pipe once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130

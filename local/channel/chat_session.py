@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,11 @@ from local.channel.chat_text import Choice, draw, values
 
 # After an answer, what follows within this time belongs to it.
 QUIET_SECONDS = 0.6
+# A terminal's own line editing throws away what is longer.
+TERMINAL_LINE = 4095
+HELP = "a message, or a button's number; /file PATH; /activity JSON; /say TEXT; /quit"
+# What a bot says must not steer the terminal.
+CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\N{REPLACEMENT CHARACTER}") | {9: "\t"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Session:
         # A person sees what they typed; a file that gets this output does not.
         self._echoes = True
         self._heard = 0
+        self._refused = False
         self._seen: set[str] = set()
         self._arrived = asyncio.Condition()
         self._found = asyncio.Event()
@@ -48,8 +54,18 @@ class Session:
             await self.client.start(conversation, channel_id)
             self._tell(f"conversation {self.client.conversation} at {self.client.channel}")
             tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch_connection())]
+            talking = asyncio.current_task()
+            assert talking
+            for task in tasks:
+                task.add_done_callback(lambda done: None if done.cancelled() else talking.cancel())
             try:
                 yield
+            except asyncio.CancelledError:
+                # When nothing can be shown any more, because a pipe was closed say, there is nothing to go on with.
+                for task in tasks:
+                    if task.done():
+                        task.result()
+                raise
             finally:
                 for task in tasks:
                     task.cancel()
@@ -68,35 +84,47 @@ class Session:
                 return 1
             if number + 1 < len(steps):
                 await self._settle(wait, heard)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._found.wait(), wait)
-        answered = self._found.is_set() if self.until else self._heard > heard or not sent
-        return 0 if answered else 1
+        return await self._ending(wait, answered=lambda: self._heard > heard or not sent)
 
     async def interactive(self, wait: float) -> int:
-        """Lines from standard input until it ends; then what still arrives within `wait` seconds."""
-        self._echoes = self.as_json or not sys.stdin.isatty()
+        """What a person types, until Ctrl-D or /quit; lines from elsewhere are a script, but go on after a refusal."""
+        typed = sys.stdin is not None and sys.stdin.isatty()
+        self._echoes = self.as_json or not typed
         self._read_lines()
-        while (line := await self._lines.get()) is not None:
+        if not typed:
+            await self._settle(min(wait, 2.0), 0)
+        heard, sent = self._heard, False
+        while (line := await self._next_line()) is not None:
             if line.strip() == "/quit":
                 return 0
-            try:
-                await self._typed(line)
-            except ChatError as error:
-                self._tell(str(error))
-        if not sys.stdin.isatty():
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._found.wait(), wait)
-        return 0
+            if typed and len(line.encode()) >= TERMINAL_LINE:
+                self._tell(f"the terminal cut this line at {TERMINAL_LINE} bytes: send long texts with --say or /file")
+            if not typed and sent:
+                await self._settle(wait, heard)
+            if line.strip():
+                heard, sent = self._heard, await self._typed(line.strip())
+        if typed:
+            return 0
+        return await self._ending(wait, answered=lambda: not self._refused and (self._heard > heard or not sent))
 
-    async def _typed(self, line: str) -> None:
-        text = line.strip()
-        if not text:
-            return
-        if text == "/help":
-            self._tell("a message, or a button's number; /file PATH; /activity JSON; /say TEXT; /quit")
-        else:
-            await self._do(Step("say", text))
+    async def _typed(self, text: str) -> bool:
+        """Whether something was sent."""
+        self._refused = False
+        if text in ("/help", "/file", "/activity", "/say"):
+            self._tell(HELP)
+            return False
+        try:
+            return await self._do(Step("say", text))
+        except ChatError as error:
+            self._refused = True
+            self._tell(str(error))
+            return False
+
+    async def _ending(self, wait: float, *, answered: Callable[[], bool]) -> int:
+        """Show what still arrives within `wait` seconds; 0 if --until came, or without it the last step's answer."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._found.wait(), wait)
+        return 0 if self._found.is_set() or (not self.until and answered()) else 1
 
     async def _do(self, step: Step) -> bool:
         """Whether something was sent: the button of a link sends nothing."""
@@ -104,8 +132,8 @@ class Session:
             await self.client.upload(Path(step.text.removeprefix("/file ").strip()))
         elif step.kind == "activity" or step.text.startswith("/activity "):
             await self.client.post(parsed(step.text.removeprefix("/activity ")))
-        elif step.text.isascii() and step.text.isdigit() and 0 < int(step.text) <= len(self.choices):
-            return await self._press(self.choices[int(step.text) - 1])
+        elif (number := _number(step.text)) and number <= len(self.choices):
+            return await self._press(self.choices[number - 1])
         else:
             await self.client.post({"text": step.text.removeprefix("/say ")})
         return True
@@ -129,16 +157,23 @@ class Session:
                 label = wanted.get("label") or wanted.get("placeholder") or wanted["id"]
                 options = " / ".join(values(wanted))
                 self._tell(" ".join(part for part in (str(label), options, f"[{value}]" if value else "") if part))
-                value = (await self._lines.get() or "").strip() or value
+                value = (await self._next_line() or "").strip() or value
             answers[str(wanted["id"])] = value
         return answers
+
+    async def _next_line(self) -> str | None:
+        """None at the end of the input, however often it is asked for."""
+        line = await self._lines.get()
+        if line is None:
+            self._lines.put_nowait(None)
+        return line
 
     def _read_lines(self) -> None:
         loop = asyncio.get_running_loop()
 
         def read() -> None:
             with suppress(RuntimeError):  # the loop is closed: the chat has ended
-                for line in sys.stdin:
+                for line in sys.stdin or ():
                     loop.call_soon_threadsafe(self._lines.put_nowait, line)
                 loop.call_soon_threadsafe(self._lines.put_nowait, None)
 
@@ -178,15 +213,16 @@ class Session:
         self._seen.add(str(activity.get("id")))
         if not self.as_json:
             self._print(f"{who} (changed)" if changed else who, lines)
-        if self.until and self.until in "\n".join(lines):
+        if self.until and self.until in "\n".join([*lines, str(activity.get("text") or "")]):
             self._found.set()
         async with self._arrived:
             self._heard += 1
             self._arrived.notify_all()
 
     def _print(self, who: str, lines: list[str]) -> None:
-        if lines:
-            print("\n".join([f"{who}: {lines[0]}", *(f"     {line}" for line in lines[1:])]), flush=True)
+        shown = [line.translate(CONTROLS) for line in lines]
+        if shown:
+            print("\n".join([f"{who}: {shown[0]}", *(f"     {line}".rstrip() for line in shown[1:])]), flush=True)
 
     async def _settle(self, wait: float, heard: int) -> None:
         """Until something came after `heard` and nothing more follows, at most `wait` seconds."""
@@ -211,6 +247,11 @@ class Session:
 
     def _tell(self, text: str) -> None:
         print(f"({text})", file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+
+def _number(text: str) -> int:
+    """The button that was typed; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
 def parsed(text: str) -> Activity:

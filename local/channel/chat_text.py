@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 Activity = dict[str, Any]
 ADAPTIVE = "application/vnd.microsoft.card.adaptive"
 CARDS = "application/vnd.microsoft.card."
+BOLD = re.compile(r"\*\*(\S(?:[^*]*\S)?)\*\*")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def draw(activity: Activity) -> Drawn:
         drawn.lines.append("(a message was taken back)")
     if kind != "message":
         return drawn
-    drawn.lines += str(activity.get("text") or "").splitlines()
+    drawn.lines += _lines(activity.get("text"), markdown=activity.get("textFormat") in (None, "markdown"))
     for attachment in _dicts(activity.get("attachments")):
         _attachment(attachment, drawn)
     suggested = activity.get("suggestedActions")
@@ -142,15 +145,17 @@ def _elements(elements: Any) -> list[str]:
 def _element(element: Activity) -> list[str]:
     kind = str(element.get("type"))
     if kind == "TextBlock":
-        return str(element.get("text") or "").splitlines()
+        return _lines(element.get("text"))
     if kind == "RichTextBlock":
         given = element.get("inlines")
         runs = [{"text": run} if isinstance(run, str) else run for run in given] if isinstance(given, list) else []
         return ["".join(str(run.get("text", "")) for run in _dicts(runs))]
     if kind == "FactSet":
         facts = _dicts(element.get("facts"))
-        width = max((len(str(fact.get("title", ""))) for fact in facts), default=0)
-        return [f"{fact.get('title', '')!s:<{width}}  {fact.get('value', '')}" for fact in facts]
+        titles = [str(fact.get("title", "")) for fact in facts]
+        widest = max(map(_width, titles), default=0)
+        padded = [title + " " * (widest - _width(title)) for title in titles]
+        return [f"{title}  {fact.get('value', '')}" for title, fact in zip(padded, facts, strict=True)]
     if kind in ("ColumnSet", "TableRow"):
         columns = [
             " ".join(_elements(column.get("items")))
@@ -164,6 +169,17 @@ def _element(element: Activity) -> list[str]:
     if kind.startswith("Input."):
         return [f"{element.get('label') or element.get('placeholder') or element.get('id')}: …"]
     return _elements(element.get("items"))
+
+
+def _lines(text: Any, *, markdown: bool = True) -> list[str]:
+    """Lines without the stars of bold words, which a terminal does not draw."""
+    return [BOLD.sub(r"\1", line) if markdown else line for line in str(text or "").splitlines()]
+
+
+def _width(text: str) -> int:
+    """Columns in a terminal, where letters of East Asia and most emoji take two, and accents of their own none."""
+    letters = [letter for letter in text if not unicodedata.combining(letter)]
+    return len(letters) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in letters)
 
 
 def _dicts(value: Any) -> list[Activity]:

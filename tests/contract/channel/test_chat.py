@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import pty
 import sys
 from pathlib import Path
 
@@ -12,12 +14,19 @@ from tests.local_channel import SECRET, free_port
 ROOT = Path(__file__).parents[3]
 
 
-async def chat(channel, *arguments, lines=None, wait="20"):
+async def begin(channel, *arguments, wait="20", encoding="utf-8", closed_input=False, stdin=asyncio.subprocess.PIPE):
     command = [sys.executable, "-m", "local.channel.chat", "--channel", channel.url, "--secret", SECRET]
-    process = await asyncio.create_subprocess_exec(
-        *command, "--wait", wait, *arguments, cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    pipe = asyncio.subprocess.PIPE
+    if closed_input:
+        command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    return await asyncio.create_subprocess_exec(
+        *command, "--wait", wait, *map(os.fsencode, arguments), cwd=ROOT, stdin=stdin, stdout=pipe, stderr=pipe,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
     )  # fmt: skip
+
+
+async def chat(channel, *arguments, lines=None, **more):
+    process = await begin(channel, *arguments, **more)
     out, err = await asyncio.wait_for(process.communicate("\n".join(lines or ()).encode()), 90)
     return process.returncode, out.decode(), err.decode()
 
@@ -90,6 +99,7 @@ async def test_no_answer_in_time_is_status_1(channel, bot):
         (["--activity", "[]"], "must be a JSON object"),
         (["--file", "nowhere.csv"], "no such file"),
         (["--wait", "-1"], "not between"),
+        (["--wait", "soon"], "not a number of seconds"),
         (["--nonsense"], "unrecognized"),
     ],
 )
@@ -167,3 +177,119 @@ async def test_no_channel_says_how_to_start_it(channel):
     status, _, err = await chat(channel, "--say", "hi")
     assert status == 1
     assert "python3 dev.py up" in err
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "\udcff caf\udce9", "\x1b[2J"], ids=["digits", "no utf-8", "controls"])
+async def test_odd_texts_are_sent_as_text(channel, bot, text):
+    status, out, err = await chat(channel, "--say", text, "--until", "echo: ")
+    assert status == 0, err
+    assert bot.of_type("message")[0]["text"] == text.encode("utf-8", "replace").decode()
+    assert "\x1b" not in out
+
+
+async def test_a_terminal_that_cannot_write_a_letter_shows_the_rest(channel, card_bot):
+    status, out, err = await chat(channel, "--say", "menu", "--until", "Go", encoding="ascii")
+    assert status == 0, err
+    assert "? Choose one" in out
+
+
+async def test_when_nobody_reads_the_output_it_ends_at_once(channel, bot):
+    process = await begin(channel, "--say", "hi", wait="3600")
+    # The reader leaves, as head does after its lines.
+    process.stdout._transport.close()
+    assert await asyncio.wait_for(process.wait(), 60) == 1
+    assert b"Traceback" not in await process.stderr.read()
+
+
+async def test_no_standard_input_is_an_empty_script(channel, bot):
+    process = await begin(channel, wait="0.1", closed_input=True)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err) == (0, b"")
+
+
+async def test_lines_wait_for_the_answer_before(channel, card_bot):
+    """A number is a button only once the card that has it is here."""
+    status, out, err = await chat(channel, "--until", "got {", lines=["menu", "", "1"])
+    assert status == 0, err
+    assert 'got {"name": "Ann", "op": "go"}' in out
+
+
+@pytest.mark.parametrize("lines", [["hi", "/file nowhere"], ["hush"]], ids=["refused", "unanswered"])
+async def test_lines_have_the_status_of_a_script(channel, card_bot, lines):
+    talk = card_bot.on_message
+
+    async def silent_at_hush(activity):
+        if activity["text"] != "hush":
+            await talk(activity)
+
+    card_bot.on_message = silent_at_hush
+    assert (await chat(channel, lines=lines, wait="0.5"))[0] == 1
+
+
+async def test_a_command_without_its_word_is_explained(channel, bot):
+    status, out, _ = await chat(channel, "--until", "echo: x", lines=["/file", "x"])
+    assert status == 0
+    assert "/file PATH" in out
+    assert [activity["text"] for activity in bot.of_type("message")] == ["x"]
+
+
+class Typist:
+    """A person at a terminal: what they type, and what they see."""
+
+    def __init__(self, process, keyboard):
+        self.process = process
+        self.keyboard = keyboard
+        self.seen = ""
+
+    def type(self, text):
+        os.write(self.keyboard, text.encode())
+
+    async def see(self, text):
+        while text not in self.seen:
+            part = await asyncio.wait_for(self.process.stdout.read(4096), 60)
+            assert part, self.seen
+            self.seen += part.decode()
+
+    async def left(self):
+        return await asyncio.wait_for(self.process.wait(), 60)
+
+
+@pytest.fixture
+async def typist(channel, card_bot):
+    keyboard, line = pty.openpty()
+    process = await begin(channel, stdin=line)
+    os.close(line)
+    made = Typist(process, keyboard)
+    await made.see("(conversation ")
+    yield made
+    os.close(keyboard)
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_person_presses_a_button_by_its_number_and_fills_a_field(typist):
+    typist.type("menu\n")
+    await typist.see("[1] Go")
+    typist.type("1\n")
+    await typist.see("Your name [Ann]")
+    typist.type("Bob\n")
+    await typist.see('got {"name": "Bob", "op": "go"}')
+    assert "you:" not in typist.seen, "they see what they type"
+    typist.type("\x04")
+    assert await typist.left() == 0
+
+
+async def test_the_end_of_the_input_ends_the_chat_also_at_a_field(typist):
+    typist.type("menu\n")
+    await typist.see("[1] Go")
+    typist.type("1\n")
+    await typist.see("Your name [Ann]")
+    typist.type("\x04")
+    assert await typist.left() == 0
+
+
+async def test_a_line_that_the_terminal_cut_is_told(typist):
+    typist.type("x" * 4095)
+    typist.type("xxx\n")
+    await typist.see("the terminal cut this line")

@@ -109,6 +109,19 @@ def test_hero_cards_and_files():
     assert drawn.choices[0].activity == {"text": "b"}
 
 
+def test_columns_are_as_wide_as_a_terminal_draws_them():
+    facts = [{"title": title, "value": "x"} for title in ("件数", "Zeilen", "e\u0301")]
+    lines = draw(card(body=[{"type": "FactSet", "facts": facts}])).lines
+    assert lines == ["│ 件数    x", "│ Zeilen  x", "│ e\u0301       x"]
+
+
+def test_bold_words_have_no_stars():
+    text = "**Analyze file** is **done**: 2 ** 3 ** 4"
+    assert draw({"type": "message", "text": text}).lines == ["Analyze file is done: 2 ** 3 ** 4"]
+    assert draw({"type": "message", "text": text, "textFormat": "plain"}).lines == [text]
+    assert draw(card(body=[{"type": "TextBlock", "text": "**Rows**"}])).lines == ["│ Rows"]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
