@@ -79,7 +79,7 @@ class BotClient:
 
     async def _within(self, activity: Activity, seconds: float, heard: Heard) -> None:
         try:
-            await asyncio.wait_for(self._post(activity, heard), max(seconds, 0.001))
+            await self._post(activity, max(seconds, 0.001), heard)
         except asyncio.TimeoutError:
             raise bot_timeout(TURN_SECONDS) from None
         except aiohttp.ClientConnectorError as error:
@@ -88,7 +88,9 @@ class BotClient:
             reason = str(error).strip() or type(error).__name__
             raise bot_error(f"the bot at {self.endpoint} broke the HTTP exchange ({reason}).") from error
 
-    async def _post(self, activity: Activity, heard: Heard) -> None:
+    async def _post(self, activity: Activity, seconds: float, heard: Heard) -> None:
+        # From its threshold on aiohttp rounds a limit up to whole seconds.
+        limit = aiohttp.ClientTimeout(total=seconds, ceil_threshold=2 * seconds)
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "x-ms-conversation-id": activity["conversation"]["id"],
@@ -96,7 +98,8 @@ class BotClient:
         if self._authorization:
             headers["Authorization"] = self._authorization(activity["serviceUrl"])
         body = io.BytesIO(msgspec.json.encode(activity))
-        async with self._open().post(self.endpoint, data=body, headers=headers, allow_redirects=False) as answer:
+        exchange = self._open().post(self.endpoint, data=body, headers=headers, allow_redirects=False, timeout=limit)
+        async with exchange as answer:
             await _read(answer, heard)
 
     def _open(self) -> aiohttp.ClientSession:

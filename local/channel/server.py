@@ -8,6 +8,7 @@ import logging
 import re
 import signal
 import socket
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -79,12 +80,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _check_host(host: str) -> None:
-    try:
-        fine = HOST.fullmatch(host) is not None and bool(URL(f"http://{host}").host)
-    except ValueError:
-        fine = False
-    if not fine:
+    if not _names_a_host(host):
         raise bad_argument("The Host header names no host.")
+
+
+@lru_cache(maxsize=32)
+def _names_a_host(host: str) -> bool:
+    try:
+        return HOST.fullmatch(host) is not None and bool(URL(f"http://{host}").host)
+    except ValueError:
+        return False
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> ChannelError:

@@ -65,7 +65,7 @@ class Attachment:
     thumbnail: bytes | None
 
 
-COLUMNS = tuple(column.name for column in fields(Conversation))
+CONVERSATIONS = f"SELECT {', '.join(column.name for column in fields(Conversation))} FROM conversations"  # noqa: S608  our own names
 
 
 class Store:
@@ -78,8 +78,8 @@ class Store:
     # Conversations and members
 
     def conversation(self, conversation_id: str) -> Conversation | None:
-        row = self.connection.execute("SELECT * FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
-        return _conversation(row) if row else None
+        row = self.connection.execute(f"{CONVERSATIONS} WHERE id = ?", (conversation_id,)).fetchone()
+        return Conversation(*row) if row else None
 
     def conversation_ids(self) -> list[str]:
         return [row["id"] for row in self.connection.execute("SELECT id FROM conversations ORDER BY rowid")]
@@ -87,11 +87,10 @@ class Store:
     def conversation_with(self, channel_id: str, tenant_id: str, user_id: str) -> Conversation | None:
         """The newest conversation of this user; on Teams a person has one with a bot."""
         row = self.connection.execute(
-            "SELECT * FROM conversations WHERE channel_id = ? AND tenant_id = ? AND user_id = ?"
-            " ORDER BY rowid DESC LIMIT 1",
+            f"{CONVERSATIONS} WHERE channel_id = ? AND tenant_id = ? AND user_id = ? ORDER BY rowid DESC LIMIT 1",
             (channel_id, tenant_id, user_id),
         ).fetchone()
-        return _conversation(row) if row else None
+        return Conversation(*row) if row else None
 
     def person(self, tenant_id: str, user_id: str, object_id: str) -> Member | None:
         """A person whom any Teams conversation of the tenant knows by the one id or by the other."""
@@ -278,10 +277,6 @@ def new_group(kind: str, tenant_id: str, topic: str, locale: str) -> Conversatio
     """A group of Teams with an id of the form that theirs have, which has to be percent-encoded in a path."""
     domain = "thread.tacv2" if kind == CHANNEL_THREAD else "thread.v2"
     return Conversation(f"19:{new_id().lower()}@{domain}", TEAMS, "", "", locale, tenant_id, 0, now(), kind, topic)
-
-
-def _conversation(row: sqlite3.Row) -> Conversation:
-    return Conversation(**{name: row[name] for name in COLUMNS})
 
 
 def _member(row: sqlite3.Row) -> Member:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import ExitStack
 
 from local.channel.account import DROPPED, Account
 from local.channel.bot_client import TURN_SECONDS, BotClient
@@ -58,7 +59,8 @@ class Turns:
         """Take a user's activity to the bot, then show it; returns its id. Raises 502 or 504 when the bot fails."""
         deadline = asyncio.get_running_loop().time() + TURN_SECONDS
         sender = self.store.join(conversation.id, sender)
-        conversation = self.store.conversation(conversation.id) or conversation
+        if not conversation.user_id:
+            conversation = self.store.conversation(conversation.id) or conversation
         bot = self.identity.bot(conversation.channel_id)
         activity = with_mention(conversation, activity, bot)
         activity_id = self.store.next_activity_id(conversation.id)
@@ -67,12 +69,15 @@ class Turns:
         if not reaches_bot(conversation, activity, bot):
             self.transcript.echo(conversation, shown)
             return activity_id
-        with self.transcript.turn(conversation.id):
+        with ExitStack() as turn:
+            turn.enter_context(self.transcript.turn(conversation.id))
             told = {**shown, **self.identity.addressed(conversation, activity)}
             replies = await self._post(conversation, told, deadline)
             with self.store.database.transaction():
                 self.transcript.echo(conversation, shown)
                 self.replies.keep(conversation, replies)
+                # In the same transaction, what was held for the echo comes after it.
+                turn.close()
         return activity_id
 
     async def _announce_start(self, conversation: Conversation) -> None:
