@@ -20,6 +20,11 @@ PAGES = 50
 @bp.orchestration_trigger(context_name="context")
 def retention(context: df.DurableOrchestrationContext) -> Steps:
     """Input: Kept, or the Pass to go on with. Output: {"endedBefore", "contentBefore", "removed": {kind: n}}."""
+    return (yield from run(context))
+
+
+def run(context: df.DurableOrchestrationContext) -> Steps:
+    """The pass from where its input is, with a new history each PAGES pages."""
     given: dict[str, Any] = context.get_input()
     if "stage" in given:
         done = msgspec.convert(given, passes.Pass)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from ringback import metrics
-from ringback.delivery.retention import DeliveryRetention
+from ringback.delivery.retention import LEFT, DeliveryRetention
 from ringback.operations.desk import DurableEngine
 from ringback.operations.retention import OperationRetention
 from ringback.tables.paging import Place
@@ -24,8 +24,6 @@ from ringback.tables.service import Tables
 log = logging.getLogger(__name__)
 STAGES = ("deliveries", "operations", "ids", "letters")
 ENDED = "ended"
-# Old enough to go, and not gone: it was written by others, its orchestration still runs, or the tables refused.
-LEFT = "left"
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

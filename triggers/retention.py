@@ -22,6 +22,11 @@ RETENTION = "retention"
 @bp.timer_trigger(arg_name="timer", schedule="0 23 3 * * *", run_on_startup=False, use_monitor=True)
 @bp.durable_client_input(client_name="client")
 async def start_retention(timer: func.TimerRequest, client: Any) -> None:  # noqa: ARG001  the binding's
+    """Each night, and at the start of a host that slept through one."""
+    await begin_pass(client)
+
+
+async def begin_pass(client: Any) -> None:
     """Start a pass, in the place of the last one, unless that goes on or nothing is ever removed."""
     config, engine = settings().retention, DurableClientEngine(client)
     if config.days is None and config.content_days is None:

@@ -148,7 +148,7 @@ class DeliveryDesk:
 
         Nothing goes out twice by it: of two who ask at once the row's etag lets one through.
         """
-        if row.state != "failed" or row.erased:
+        if row.state != "failed" or row.erased or row.withdrawn:
             return False
         letter, number = dead_letter(row), row.round + 1
         await self.index.list_open(Listing(delivery=row.id, user=row.user, at=_now(), round=number))

@@ -30,7 +30,9 @@ from ringback.tables.service import LEDGER, Tables
 
 log = logging.getLogger(__name__)
 AT_ONCE = 8
-DELIVERY, CONTENT, ID, LETTER, LEFT = "delivery", "content", "id", "dead-letter", "left"
+DELIVERY, CONTENT, ID, LETTER = "delivery", "content", "id", "dead-letter"
+# Old enough to go, and not gone: it was written by others, its orchestration still runs, or the tables refused.
+LEFT = "left"
 Done = tuple[Counter[str], Place | None]
 
 
@@ -99,11 +101,14 @@ class DeliveryRetention:
         await EngagementTable(self._tables).erase(row.id, row.created_at)
         if row.state == "failed":
             await self._letters.remove(dead_letter(row))
+        await self._forget_id(row)
+        return DELIVERY if await self._ledger.remove(row) else LEFT
+
+    async def _forget_id(self, row: LedgerRow) -> None:
         entry = await self._index.get(row.id)
         # A later one is that of somebody who uses the id again.
         if entry is not None and (entry.at is None or row.created_at is None or entry.at <= row.created_at):
             await self._index.forget(entry)
-        return DELIVERY if await self._ledger.remove(row) else LEFT
 
     async def _empty(self, row: LedgerRow) -> str | None:
         if row.content is None:

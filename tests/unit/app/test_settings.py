@@ -50,6 +50,14 @@ def test_in_azure_nobody_changes_whom_the_bot_trusts(name):
         ("EXTERNAL_JOB_URL", "ftp://x/y"),
         ("BOT_ALLOW_ANONYMOUS", "perhaps"),
         ("FILE_MAX_BYTES", "20 MB"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "1.5"),
+        ("RETENTION_DAYS", "never"),
+        ("RETENTION_DAYS", "36501"),
+        ("RETENTION_DAYS", "9" * 5000),
+        ("RETENTION_CONTENT_DAYS", "\u0663"),
+        ("RETENTION_CONTENT_DAYS", "91"),
     ],
 )
 def test_a_wrong_value_is_named(name, value):
@@ -139,3 +147,19 @@ def test_where_teams_is_reached_and_how_fast_conversations_are_opened():
 def test_the_channels_of_chat_identities_are_spelt_exactly():
     assert read_settings(SAMPLE).acs_chat_channels == ("AcsChat", "acschat", "acs")
     assert read_settings({**SAMPLE, "ACS_CHAT_CHANNEL_IDS": "MyChat, b"}).acs_chat_channels == ("MyChat", "b")
+
+
+@pytest.mark.parametrize(
+    ("days", "content_days", "expected"),
+    [
+        ("", "", (90, None)),
+        (" 30 ", "7", (30, 7)),
+        ("30", "30", (30, 30)),
+        ("off", "", (None, None)),
+        ("OFF", "400", (None, 400)),
+        ("36500", "off", (36500, None)),
+    ],
+)
+def test_how_long_what_has_ended_is_kept(days, content_days, expected):
+    found = read_settings({**SAMPLE, "RETENTION_DAYS": days, "RETENTION_CONTENT_DAYS": content_days}).retention
+    assert (found.days, found.content_days) == expected
