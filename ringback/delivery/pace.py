@@ -88,6 +88,13 @@ def reserve(record: Record, windows: tuple[Window, ...], at: float) -> None:
         counts[:] = [entry for entry in counts if entry[0] >= number - PARTS - 1]
 
 
+def forget_after(record: Record, windows: tuple[Window, ...], latest: float) -> None:
+    """Forget what was reserved for later than this: by a clock that went wrong, else all would wait for it."""
+    record.recent = [at for at in record.recent if at <= latest]
+    for window, counts in zip(_split(windows)[1], record.parts, strict=False):
+        counts[:] = [entry for entry in counts if entry[0] * window.part <= latest]
+
+
 def _free(window: Window, counts: list[list[int]], at: float) -> float:
     """A part counts whole until its end has left the window."""
     total = sum(count for _, count in counts)

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ringback import ids
-from ringback.delivery.pace import LATE, Record, Window, earliest, reserve
+from ringback.delivery.pace import LATE, Record, Window, earliest, forget_after, reserve
 from ringback.delivery.reference import Reference
 from ringback.settings import Settings
 from ringback.tables.service import Tables
@@ -28,6 +28,8 @@ from ringback.tables.throttle import ThrottleTable
 APP_PATIENCE = 5.0
 CONVERSATION_PATIENCE = 0.1
 BUSY_SECONDS = 0.5
+# What is reserved further ahead than this, over all patience, comes from a clock that went wrong.
+CLOCKS_DIFFER = 30.0
 TRIES = 12
 KEYS = 10_000
 
@@ -47,6 +49,16 @@ class Limit(msgspec.Struct, frozen=True):
     windows: tuple[Window, ...]
     patience: float
     block: int = 0
+
+    @property
+    def spacing(self) -> float:
+        """Seconds between two slots of a block."""
+        return self.windows[0].seconds / self.windows[0].count
+
+    @property
+    def reach(self) -> float:
+        """How many seconds ahead anybody reserves whose clock is about right."""
+        return self.patience + 2 * self.block * self.spacing + CLOCKS_DIFFER
 
 
 class Shelf:
@@ -113,7 +125,8 @@ class Throttle:
         shelf = self._shelves.get(limit.key)
         if shelf is not None and shelf.record is not None:
             now = self._clock()
-            wait = earliest(shelf.record, limit.windows, now) - now
+            record = _as_of(shelf.record, limit, now)
+            wait = earliest(record, limit.windows, now) - now
             if wait > limit.patience:
                 raise ThrottledError(_spread(wait))
 
@@ -129,7 +142,7 @@ class Throttle:
         now = self._clock()
         while shelf.left:
             slot = shelf.left.popleft()
-            if slot >= now - LATE / 2:
+            if now - LATE / 2 <= slot <= now + limit.reach:
                 return slot
         mine: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         shelf.waiting.append(mine)
@@ -148,7 +161,7 @@ class Throttle:
             if shelf.record is None:
                 shelf.record, shelf.etag = await self._table.get(limit.key)
             now = self._clock()
-            record = copy.deepcopy(shelf.record)
+            record = _as_of(shelf.record, limit, now)
             slots, beyond = _take(record, limit, now, len(waiting))
             ahead = self._block(record, limit, now) if not beyond and now - shelf.written < BUSY_SECONDS else []
             if slots:
@@ -167,11 +180,10 @@ class Throttle:
 
     def _block(self, record: Record, limit: Limit, now: float) -> list[float]:
         """Slots taken ahead, spaced so that they fall due while the process is likely to need them."""
-        spacing = limit.windows[0].seconds / limit.windows[0].count
         slots: list[float] = []
         for number in range(limit.block):
-            at = earliest(record, limit.windows, now + (number + 1) * spacing)
-            if at > now + limit.block * spacing * 2:
+            at = earliest(record, limit.windows, now + (number + 1) * limit.spacing)
+            if at > now + 2 * limit.block * limit.spacing:
                 break
             reserve(record, limit.windows, at)
             slots.append(at)
@@ -185,6 +197,13 @@ class Throttle:
             if not self._shelves[oldest].lock.locked():
                 del self._shelves[oldest]
         return shelf
+
+
+def _as_of(record: Record, limit: Limit, now: float) -> Record:
+    """A copy of what was sent and reserved, as far as that can be true."""
+    found = copy.deepcopy(record)
+    forget_after(found, limit.windows, now + limit.reach)
+    return found
 
 
 def _take(record: Record, limit: Limit, now: float, count: int) -> tuple[list[float], float]:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ringback.delivery.pace import MARGIN, Record, Window, earliest, parse_windows, reserve
+from ringback.delivery.pace import MARGIN, Record, Window, earliest, forget_after, parse_windows, reserve
 from ringback.errors import ConfigurationError
 
 TEAMS = parse_windows("7/1,8/2,60/30,1800/3600", "X")
@@ -64,3 +64,18 @@ def test_a_malformed_limit_names_its_setting(text):
 def test_limits_are_read_in_any_order_and_may_be_off():
     assert parse_windows(" 8/2, 7/1 ", "X") == (Window(7, 1.0), Window(8, 2.0))
     assert parse_windows("off", "X") == ()
+
+
+def test_what_a_wrong_clock_reserved_is_forgotten_and_nothing_else():
+    record = Record()
+    for at in (7_000.0, 7_001.0, 7_001.0, 7_025.0):
+        reserve(record, TEAMS, at)
+    assert earliest(record, TEAMS, 7_002.0) == 7_025.0
+    forget_after(record, TEAMS, 7_010.0)
+    assert record.recent == [7_000.0, 7_001.0, 7_001.0]
+    assert earliest(record, TEAMS, 7_002.0) == 7_002.0
+    # 1,800 an hour is kept by the minute.
+    for at in (7_030.0, 90_000.0):
+        reserve(record, TEAMS, at)
+    forget_after(record, TEAMS, 8_000.0)
+    assert (record.recent, record.parts) == ([], [[]])

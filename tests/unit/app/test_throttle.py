@@ -82,3 +82,27 @@ async def test_a_busy_process_takes_a_block_and_what_it_leaves_goes_stale(tables
     assert not throttle.late(time.time() + 1)
     assert throttle.late(time.time() - 1)
     assert shelf.waiting == []
+
+
+@pytest.mark.parametrize("limits", [{"conversation": "off"}, {"app": "off"}])
+async def test_a_host_whose_clock_is_hours_ahead_holds_nobody_up_for_hours(tables, config, limits):
+    wrong, right = two(tables, config, **{"app": "2/1", "conversation": "2/1,1800/3600", **limits})
+    wrong._clock = lambda: time.time() + 7200
+    for _ in range(2):
+        await wrong.lease(make_reference())
+    for _ in range(2):
+        await asyncio.wait_for(right.lease(make_reference()), 60)
+    for key in right._shelves:
+        record, _ = await right._table.get(key)
+        assert record.recent[-1] < time.time() + 60
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait_until_it_is_there_again(tables, config):
+    throttle, _ = two(tables, config, app="50/1", conversation="7/1")
+    ahead = 7200.0
+    throttle._clock = lambda: time.time() + ahead
+    for number in range(8):
+        await throttle.lease(make_reference(conversation_id=f"c{number % 2}"))
+    ahead = 0.0
+    for number in range(8):
+        await asyncio.wait_for(throttle.lease(make_reference(conversation_id=f"c{number % 2}")), 60)
