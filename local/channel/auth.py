@@ -176,7 +176,7 @@ def routes(authority: Authority, faulty: Callable[[str, Any], Any]) -> list[web.
         web.get("/.well-known/openid-configuration", metadata),
         web.get("/v1/.well-known/keys", keys),
         web.post("/oauth2/v2.0/token", faulty("login", token)),
-        web.post("/{tenant}/oauth2/v2.0/token", token),
+        web.post("/{tenant}/oauth2/v2.0/token", faulty("login", token)),
     ]
 
 

@@ -21,6 +21,8 @@ GROUP_CHAT = "groupChat"
 CHANNEL_THREAD = "channel"
 LETTERS = string.ascii_letters + string.digits
 Activity = dict[str, Any]
+# Clients of WebSockets refuse frames above some size, often a few MB, and would meet the same frame again for ever.
+PAGE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -211,11 +213,19 @@ class Store:
         )
 
     def after(self, conversation_id: str, position: int, limit: int) -> list[tuple[int, Activity]]:
+        """The next activities, at most `limit` and, unless the first is larger, PAGE_BYTES of them; [] at the end."""
         rows = self.connection.execute(
             "SELECT position, body FROM log WHERE conversation = ? AND position > ? ORDER BY position LIMIT ?",
             (conversation_id, position, limit),
         )
-        return [(row["position"], msgspec.json.decode(row["body"])) for row in rows]
+        taken: list[tuple[int, Activity]] = []
+        size = 0
+        for row in rows:
+            size += len(row["body"])
+            if taken and size > PAGE_BYTES:
+                break
+            taken.append((row["position"], msgspec.json.decode(row["body"])))
+        return taken
 
     def activity(self, conversation_id: str, activity_id: str) -> tuple[str, Activity] | None:
         """Sender ("bot" or "user") and newest text of an activity."""

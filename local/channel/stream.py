@@ -115,12 +115,8 @@ async def _pump(opened: Stream, listener: Listener) -> None:
 async def _send(opened: Stream, listener: Listener) -> None:
     while not opened.socket.closed:
         listener.woken.clear()
-        more = True
-        while more:
-            rows = opened.channel.store.after(opened.conversation, opened.position, BATCH)
-            if rows:
-                await opened.send([activity for _, activity in rows], rows[-1][0])
-            more = len(rows) == BATCH
+        while rows := opened.channel.store.after(opened.conversation, opened.position, BATCH):
+            await opened.send([activity for _, activity in rows], rows[-1][0])
         while listener.whispers:
             await opened.send([listener.whispers.popleft()], opened.position)
         await listener.woken.wait()

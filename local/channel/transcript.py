@@ -112,10 +112,12 @@ class Transcript:
             self._held[conversation_id] = loop.call_later(HOLD_SECONDS, self._release, conversation_id)
 
     def _release(self, conversation_id: str) -> None:
-        timer = self._held.pop(conversation_id, None)
+        timer = self._held.get(conversation_id)
         if timer:
-            timer.cancel()
+            # Where it fails, as on a full disk, what is held is still known and goes out with the next activity.
             self.store.release(conversation_id)
+            timer.cancel()
+            del self._held[conversation_id]
             self._wake(conversation_id)
 
     def _wake(self, conversation_id: str) -> None:

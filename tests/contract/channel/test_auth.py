@@ -84,6 +84,17 @@ async def test_refused_grants(channel, changes, status, error):
     assert (answer.status, answer.body["error"]) == (status, error)
 
 
+@pytest.mark.parametrize("path", ["/oauth2/v2.0/token", "/botframework.com/oauth2/v2.0/token"])
+async def test_a_grant_can_be_struck_whatever_its_path(channel, path):
+    fault = {"preset": "503", "operations": ["login"], "times": 1}
+    assert (await channel.call("POST", "/admin/faults", fault, token=None)).status == 201
+    statuses = [
+        (await channel.call("POST", path, data=aiohttp.FormData({**GRANT, **SCOPE}), token=None)).status
+        for _ in range(2)
+    ]
+    assert statuses == [503, 200]
+
+
 async def test_basic_credentials(channel):
     headers = {"Authorization": aiohttp.encode_basic_auth(APP, "pass word")}
     form = aiohttp.FormData({"grant_type": "client_credentials", **SCOPE})

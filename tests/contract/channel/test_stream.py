@@ -1,10 +1,11 @@
 """The WebSocket stream: replay, order, reconnect, typing."""
 
 import asyncio
+import json
 
 import pytest
 
-from local.channel import tokens
+from local.channel import store, tokens
 
 
 async def test_the_stream_replays_what_came_before_it_opened(channel, bot):
@@ -57,6 +58,30 @@ async def test_a_stream_that_is_no_websocket_is_400_telling_so(channel):
     answer = await channel.call("GET", started["streamUrl"].replace("ws:", "http:"), token=None)
     assert (answer.status, answer.code) == (400, "BadArgument")
     assert "WebSocket" in answer.body["error"]["message"]
+
+
+async def test_a_long_history_comes_in_frames_and_pages_of_a_bearable_size(channel, bot, monkeypatch):
+    monkeypatch.setattr(store, "PAGE_BYTES", 100_000)
+    sizes = [300_000, 10, 10, 60_000, 60_000, 10]
+    bearable = 301_000
+    conversation, token, started = await channel.open()
+    bot.echoes = False
+    await channel.say(conversation, token, "hi")
+    question = bot.of_type("message")[0]
+    for size in sizes:
+        await bot.say(question, "x" * size)
+    framed, paged, watermark = [], [], ""
+    async with channel.session.ws_connect(started["streamUrl"], max_msg_size=0) as stream:
+        while len(framed) < 7:
+            frame = await asyncio.wait_for(stream.receive_str(), 60)
+            assert len(frame) < bearable
+            framed += json.loads(frame)["activities"]
+    while len(paged) < 7:
+        activities, watermark = await channel.activities(conversation, token, watermark)
+        assert len(json.dumps(activities)) < bearable
+        paged += activities
+    assert [len(activity["text"]) for activity in paged] == [2, *sizes]
+    assert framed == paged
 
 
 async def test_empty_frames_and_noise_are_ignored(channel, bot):

@@ -47,6 +47,20 @@ def test_a_message_is_gone_and_its_notice_there_or_neither(transcript, monkeypat
     assert texts(transcript) == [None]
 
 
+async def test_what_is_held_is_not_forgotten_when_the_disk_was_full(transcript, monkeypatch):
+    def full(_):
+        raise OSError("no space left")
+
+    conversation = transcript.store.conversation("c")
+    with monkeypatch.context() as broken, pytest.raises(OSError):
+        broken.setattr(transcript.store, "release", full)
+        with transcript.turn("c"):
+            transcript.from_bot(conversation, {"type": "message", "text": "held"})
+    assert texts(transcript) == []
+    transcript.from_bot(conversation, {"type": "message", "text": "next"})
+    assert texts(transcript) == ["held", "next"]
+
+
 def test_transactions_inside_one_another_are_one(database):
     with pytest.raises(RuntimeError), database.transaction():
         with database.transaction():
