@@ -65,9 +65,11 @@ def changes(value: dict[str, Any], state: UserState, at: datetime, opt_in: Colle
 
 def summary(state: UserState) -> str:
     """What is set, in words."""
-    outs = sorted(name for name, choice in state.choices.items() if choice.out and name != EVERY)
+    chosen = sorted(name for name in state.choices if name != EVERY)
+    outs = [name for name in chosen if is_out(state.choices, name)]
     if is_out(state.choices, EVERY):
-        lead = "You get no messages but the answers to what you ask me."
+        kept = ", ".join(name for name in chosen if name not in outs)
+        lead = f"You get no messages but {f'those about {kept} and ' if kept else ''}the answers to what you ask me."
     elif outs:
         lead = f"You get messages, but none about {', '.join(outs)}."
     else:

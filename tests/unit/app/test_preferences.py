@@ -265,6 +265,7 @@ async def test_everything_off_and_on_again(dialogue, entities, state):
     assert not sends(state())
     await submit(dialogue, **{"category:orders": "true"})
     assert (sends(state()), sends(state(), category="news")) == (True, False)
+    assert "no messages but those about orders and the answers" in (await ask(dialogue, "settings"))["text"]
     await submit(dialogue, **{EVERYTHING: "true"})
     assert sends(state(), category="news")
 
