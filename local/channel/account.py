@@ -48,7 +48,7 @@ class Addressee(NamedTuple):
 
     @property
     def person(self) -> str:
-        return "/".join(self) if self.user or self.group else ""
+        return "\n".join(self) if self.user or self.group else ""
 
 
 class Account:
@@ -85,10 +85,11 @@ class Account:
                     "UPDATE account SET status = ?, fault = ? WHERE seq = ?", [(status, fault, send) for send in sends]
                 )
 
-    def reset(self) -> None:
+    def reset(self, conversation: str = "") -> None:
+        """Count from zero: everything, or one conversation's sends."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM account")
-            connection.execute("DELETE FROM copies")
+            connection.execute("DELETE FROM account WHERE ? IN ('', conversation)", (conversation,))
+            connection.execute("DELETE FROM copies WHERE send NOT IN (SELECT seq FROM account)")
 
 
 def kept(connection: sqlite3.Connection, send: int, conversation: str, activity: str) -> None:

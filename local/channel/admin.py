@@ -90,7 +90,7 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 async def reset_account(request: web.Request) -> web.Response:
-    guard(request).account.reset()
+    guard(request).account.reset(request.query.get("conversation", ""))
     return json_answer({})
 
 

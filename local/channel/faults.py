@@ -24,9 +24,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 # the second time tells nothing.
 NOT_TAKEN = ("stream", "turn")
 NOT_TWICE = ("stream", "delete", "upload", "login", "token", "reconnect", "get", *GROUPS["read"])
+TEXTS = ("code", "message", "conversation", "user")
 OF_ANSWERS = ("code", "message", "html", "retry_after")
 EMPTY = (0, None, "")
 NO_ANSWER = {"frame": ("status", "html", "retry_after"), "turn": ("drop", "html", "retry_after")}
+# Calls that name no conversation.
+NOWHERE = {"create", "conversations", "login"}
 LONGEST_RETRY_AFTER = 86400
 WRITES_BLOCKED = '{"subCode":"MessageWritesBlocked","details":"The user blocked the bot.","errorCode":209}'
 
@@ -134,13 +137,16 @@ def _complaint(rule: Fault) -> str:
         return f"'operations' must be some of: {', '.join((*OPERATIONS, *GROUPS))}."
     if rule.retry_after is not None and not 0 <= rule.retry_after <= LONGEST_RETRY_AFTER:
         return f"'retryAfter' must be from 0 to {LONGEST_RETRY_AFTER} seconds."
+    struck = [operation for operation in OPERATIONS if rule.covers(operation)]
+    if rule.conversation and NOWHERE.issuperset(struck):
+        return f"'conversation' means nothing for {struck[0]!r}."
     if not (rule.status or rule.drop or rule.delay or rule.twice):
         return "A fault needs a preset, a 'status', 'drop', 'twice' or a 'delay'."
     if rule.status and rule.drop:
         return "'status' means nothing with 'drop': a cut connection has no answer."
     if not rule.status and (without := next((name for name in OF_ANSWERS if getattr(rule, name) not in EMPTY), "")):
         return f"{_spelled(without)} means nothing without 'status'."
-    return next(filter(None, (_meaningless(rule, operation) for operation in OPERATIONS if rule.covers(operation))), "")
+    return next(filter(None, (_meaningless(rule, operation) for operation in struck)), "")
 
 
 def _meaningless(rule: Fault, operation: str) -> str:
@@ -161,11 +167,15 @@ def parse(text: str) -> dict[str, Any]:
     rule: dict[str, Any] = {"preset": preset}
     for pair in pairs:
         name, _, value = pair.partition("=")
-        rule[name.strip()] = value.split("+") if name.strip() == "operations" else _value(value.strip())
+        rule[name.strip()] = _value(name.strip(), value.strip())
     return rule
 
 
-def _value(text: str) -> Any:
+def _value(name: str, text: str) -> Any:
+    if name in TEXTS:
+        return text
+    if name == "operations":
+        return text.split("+")
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:

@@ -80,7 +80,7 @@ def _addressee(request: web.Request, body: dict[str, Any]) -> Addressee:
         return Addressee(DIRECT_LINE, "", text_field(_first_member(body), "id"))
     if body.get("isGroup") is True or text_field(body, "conversationType") in KINDS:
         names = [text_field(each, "id") or text_field(each, "aadObjectId") for each in _list(body.get("members"))]
-        return Addressee(TEAMS, tenant, group=" ".join([text_field(body, "topicName"), *sorted(names)]))
+        return Addressee(TEAMS, tenant, group="\n".join([text_field(body, "topicName"), *sorted(names)]))
     known = person(request.app[CHANNEL], tenant, _first_member(body))
     return Addressee(TEAMS, tenant, known.id if known else "")
 

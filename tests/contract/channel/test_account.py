@@ -162,8 +162,8 @@ async def test_a_delivery_to_a_new_conversation_of_the_same_person_is_the_same(c
 
 
 async def test_new_groups_are_told_apart_by_who_is_in_them(channel, bot):
-    async def group(*people):
-        body = {"isGroup": True, "members": [{"id": each} for each in people]}
+    async def group(*people, topic=""):
+        body = {"isGroup": True, "topicName": topic, "members": [{"id": each} for each in people]}
         body["activity"] = {"type": "message", "text": "hello"}
         return (await channel.call("POST", "/teams/v3/conversations", body, token=None)).status
 
@@ -171,6 +171,21 @@ async def test_new_groups_are_told_apart_by_who_is_in_them(channel, bot):
     assert [await group("29:a", "29:b"), await group("29:a", "29:c")] == [500, 500]
     assert await group("29:c", "29:a") == 201
     assert await counts(channel, "messages", "delivered", "undelivered", "repeated") == (2, 1, 1, 0)
+    await channel.fault(preset="500", operations=["create"], times=2)
+    assert [await group("29:a", topic="b c"), await group("29:a", "c", topic="b")] == [500, 500]
+    assert await counts(channel, "messages", "undelivered") == (4, 3)
+
+
+async def test_one_conversation_is_counted_from_zero_alone(channel, bot, question):
+    other, token, _ = await channel.open("dl_bob")
+    await channel.say(other, token, "hi")
+    for asked in (question, bot.of_type("message")[-1]):
+        assert (await bot.say(asked, "x"))[0] == 200
+    assert (await channel.call("DELETE", f"/admin/account?conversation={other}", token=None)).status == 200
+    assert await counts(channel, "asked", "kept", query=f"?conversation={other}") == (0, 0)
+    assert await counts(channel, "asked", "kept") == (1, 1)
+    await channel.call("DELETE", "/admin/account", token=None)
+    assert await counts(channel, "asked", "kept") == (0, 0)
 
 
 async def test_expected_replies_are_sends(channel, bot, question):

@@ -13,6 +13,14 @@ def test_options_are_presets_with_changes():
         "conversation": "abc",
         "taken": True,
     }
+    # What looks like a number is text where text is meant.
+    assert parse("403,code=209,user=29,conversation=7,message=true") == {
+        "preset": "403",
+        "code": "209",
+        "user": "29",
+        "conversation": "7",
+        "message": "true",
+    }
 
 
 def test_the_same_message_is_what_a_person_would_see_as_the_same():
