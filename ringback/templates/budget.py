@@ -30,6 +30,10 @@ class Budget:
         self._steps -= steps
         if self._steps < 0:
             raise TooLargeError(f"Rendering took more than {MAX_STEPS} steps: repeat less, or send less data.")
+        self.look()
+
+    def look(self) -> None:
+        """Take off nothing but the time that went by."""
         if time.thread_time() > self._end:
             raise TooLargeError(f"Rendering took more than {MAX_SECONDS:g} s of computing: make the template simpler.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, pass_context, pass_environment
@@ -16,12 +16,14 @@ from ringback.templates.budget import Budget, check_length, kept_small
 # Names no template can say, since names that begin with an underscore are refused.
 BUDGET, LOCALE = "_budget", "_locale"
 # Added by the compiler, never written by an author.
-BOUNDED, KEPT, JOINED = "_bounded", "_kept", "_joined"
+BOUNDED, KEPT, JOINED, BUILT = "_bounded", "_kept", "_joined", "_built"
 
-KEPT_FROM_JINJA = (
-    "abs", "count", "d", "default", "first", "float", "int", "items", "last", "length", "list", "map", "max", "min",
-    "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort", "sum", "unique",
-)  # fmt: skip
+KEPT_FROM_JINJA = ("abs", "count", "d", "default", "first", "float", "int", "items", "last", "length")
+# These go through lists, and are taken off the budget; those of each item do what may take long with every one.
+OF_LISTS = ("list", "max", "min", "reverse", "sort", "sum", "unique")
+OF_EACH_ITEM = ("map", "reject", "rejectattr", "select", "selectattr")
+ITEMS_A_STEP = 10
+MAX_DIGITS = 15
 # These take whatever they are given for a string: `plain` refuses what is none.
 OF_STRINGS = ("capitalize", "lower", "string", "title", "trim", "upper", "urlencode", "wordcount")
 TESTS = (
@@ -86,10 +88,79 @@ def bounded(context: Context, value: Any) -> list[Any]:
         return list(value)
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         raise RequestError("Only lists and objects can be looped over.")
-    items = list(value)
     budget: Budget = context[BUDGET]
+    items = Turns(value, budget)
     budget.spend(len(items) + 1)
     return items
+
+
+class Turns(list[Any]):
+    """Items of which each is handed out only while there is time."""
+
+    def __init__(self, items: Iterable[Any], budget: Budget) -> None:
+        super().__init__(items)
+        self._budget = budget
+
+    def __iter__(self) -> Iterator[Any]:
+        return timed(super().__iter__(), self._budget)
+
+
+def timed(items: Iterable[Any], budget: Budget, *, spending: bool = False) -> Iterator[Any]:
+    """The items, for as long as there is time."""
+    for number, item in enumerate(items):
+        budget.spend(int(spending and number % ITEMS_A_STEP == 0))
+        yield item
+
+
+def built(context: Context, value: Any) -> Any:
+    """A list or an object that the template writes out; with lists in it, all that it unfolds to is taken off.
+
+    A variable put twice into a list, forty times over, costs no memory; comparing two of those never ends.
+    """
+    budget: Budget = context[BUDGET]
+    waiting = [part for part in _parts(value) if isinstance(part, (list, tuple, dict))]
+    while waiting:
+        parts = _parts(waiting.pop())
+        budget.spend(len(parts) + 1)
+        waiting += [part for part in parts if isinstance(part, (list, tuple, dict))]
+    return value
+
+
+def _parts(value: Any) -> list[Any]:
+    return list(value.values() if isinstance(value, dict) else value)
+
+
+def rounded(environment: Environment, value: Any, precision: int = 0, method: str = "common") -> Any:
+    """A number of so many decimals."""
+    if not isinstance(precision, int) or abs(precision) > MAX_DIGITS:
+        raise RequestError(f"round takes up to {MAX_DIGITS} decimals, not {str(precision)[:20]}.")
+    return environment.call_filter(_original("round"), value, [precision, method])
+
+
+def _counted(name: str) -> Callable[..., Any]:
+    """A filter of jinja2's whose list is taken off the budget."""
+
+    def counted(context: Context, value: Any, *args: Any, **options: Any) -> Any:
+        if name == "sum" and not isinstance(options.get("start", args[1] if len(args) > 1 else 0), (int, float)):
+            raise RequestError("sum is for numbers.")
+        environment, within = context.environment, _within(context[BUDGET], value, each=name in OF_EACH_ITEM)
+        return environment.call_filter(_original(name), within, args, options, context, context.eval_ctx)
+
+    return pass_context(counted)
+
+
+def _within(budget: Budget, value: Any, *, each: bool) -> Any:
+    if isinstance(value, Undefined) or not hasattr(value, "__iter__"):
+        return value
+    if not hasattr(value, "__len__"):
+        return timed(value, budget, spending=True)
+    budget.spend(len(value) // ITEMS_A_STEP + 1)
+    return timed(value, budget) if each else value
+
+
+def _original(name: str) -> str:
+    """Under which name the filter of jinja2's is found, which no template can say."""
+    return f"_jinja_{name}"
 
 
 def _number(context: Context, value: Any, digits: int | None = None) -> str:
@@ -147,11 +218,15 @@ def filters_for(target: str) -> dict[str, Callable[..., Any]]:
         "time": pass_context(_time),
         "datetime": pass_context(_date_time),
         "link": LINKS[target],
+        "round": pass_environment(rounded),
         BOUNDED: pass_context(bounded),
+        BUILT: pass_context(built),
         KEPT: kept_small,
         JOINED: joined,
     }
-    return {**{name: FILTERS[name] for name in KEPT_FROM_JINJA}, **ours}
+    counted = {name: _counted(name) for name in (*OF_LISTS, *OF_EACH_ITEM)}
+    originals = {_original(name): FILTERS[name] for name in (*counted, "round")}
+    return {**{name: FILTERS[name] for name in KEPT_FROM_JINJA}, **counted, **originals, **ours}
 
 
 def _of_string(jinja_filter: Callable[..., Any]) -> Callable[..., Any]:

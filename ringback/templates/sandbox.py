@@ -87,6 +87,21 @@ class Bounding(NodeTransformer):
         parts = nodes.List(node.nodes, lineno=node.lineno, environment=self._environment)
         return self._filtered(parts, filters.JOINED)
 
+    def visit_List(self, node: nodes.List) -> nodes.Filter:  # noqa: N802  NodeTransformer's
+        """What a list unfolds to is counted."""
+        self.generic_visit(node)
+        return self._filtered(node, filters.BUILT)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Filter:  # noqa: N802  NodeTransformer's
+        """Likewise."""
+        self.generic_visit(node)
+        return self._filtered(node, filters.BUILT)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Tuple | nodes.Filter:  # noqa: N802  NodeTransformer's
+        """Likewise, but for the names that a loop or `set` binds."""
+        self.generic_visit(node)
+        return self._filtered(node, filters.BUILT) if node.ctx == "load" else node
+
     def _filtered(self, inner: nodes.Node, name: str) -> nodes.Filter:
         return nodes.Filter(
             cast("nodes.Expr", inner), name, [], [], None, None, lineno=inner.lineno, environment=self._environment

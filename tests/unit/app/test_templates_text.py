@@ -7,6 +7,7 @@ import time
 import pytest
 
 from ringback.errors import RequestError, TooLargeError
+from ringback.templates import budget
 from ringback.templates.rendering import Renderer
 from tests.unit.app.templates_support import checked, data, made, renderer
 
@@ -195,3 +196,54 @@ def test_optional_data_has_defaults_and_guards():
     checked(schema, en=source)
     assert renderer(schema, en=source).render({}).text == "dd -"
     assert renderer(schema, en=source).render({"b": "x"}).text == "dd x x"
+
+
+DOUBLED = "{% set a = [1] %}{% set b = [1] %}" + "{% set a = [a, a] %}{% set b = [b, b] %}" * 16
+CHARACTERS = "{% set a = '" + "a" * 8_000 + "'|list %}"
+LETTERS = "{% set a = '" + "a" * 8_000 + "' %}{% set a = (a ~ a ~ a ~ a)|list %}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Compared, they take two to the sixteenth steps; with some more lines of the same, for ever.
+        DOUBLED + "{{ a == b }}",
+        DOUBLED + "{{ [a, b]|max|length }}",
+        DOUBLED.replace("[a, a]", "{'x': a, 'y': a}") + "{{ a == b }}",
+        DOUBLED.replace("[a, a]", "(a, a)") + "{{ a == b }}",
+        # One item after the other through a filter that takes long with each.
+        LETTERS + "{{ a|map('upper')|map('lower')|map('upper')|list|length }}" * 3,
+        # A list of lists of characters.
+        CHARACTERS + "{{ [" + "a|join, " * 50 + "]|map('list')|map('length')|sum }}",
+    ],
+)
+def test_lists_that_unfold_without_end_are_refused(text):
+    with pytest.raises(TooLargeError, match="steps"):
+        checked(en=text)
+
+
+def test_lists_are_not_summed_and_numbers_not_rounded_without_end():
+    with pytest.raises(RequestError, match="sum is for numbers"):
+        checked(en="{{ [[1], [2]]|sum(start=[])|length }}")
+    for text in ("{{ 1.5|round(5000, 'ceil') }}", "{{ [1.5]|map('round', -5000, 'floor')|first }}"):
+        with pytest.raises(RequestError, match="up to 15 decimals"):
+            checked(en=text)
+
+
+def test_time_is_looked_at_in_every_turn(monkeypatch):
+    template = renderer(en="{% for item in items %}{% set x = item %}{% endfor %}{{ items|map('length')|sum }}")
+    template.render(data())
+    clock = iter([0.0, *[0.1] * 4])
+    monkeypatch.setattr(budget.time, "thread_time", lambda: next(clock, 9.0))
+    with pytest.raises(TooLargeError, match="s of computing"):
+        template.render(data(items=[{"title": "x", "price": 1}] * 5))
+
+
+def test_lists_of_ordinary_size_go_through_filters():
+    shown = (
+        "{{ items|map(attribute='title')|sort|unique|list|join(', ') }} {{ items|sum(attribute='price')|round(1) }} "
+        "{{ items|selectattr('price', 'gt', 1)|map(attribute='title')|reverse|first }} {{ (3, 4)|max }} "
+        "{{ [1, 2]|sum(start=3) }} {{ {'a': 1}|items|list|length }} {{ 2.5|round(method='floor') }} {{ 'abc'|reverse }}"
+    )
+    many = [{"title": f"t{number % 3}", "price": number} for number in range(900)]
+    assert renderer(en=shown).render(data(items=many)).text == "t0, t1, t2 404550 t2 4 6 1 2 cba"
