@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -36,11 +37,17 @@ def parse_ticks(text: str) -> int:
 def format_ticks(ticks: int, *, trimmed: bool = False) -> str:
     """ISO 8601 in UTC with seven decimals; `trimmed` drops the zeros at their end, as the service does for values."""
     seconds, fraction = divmod(ticks, _TICKS_PER_SECOND)
-    moment = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    moment = _format_second(seconds)
     if not trimmed:
         return f"{moment}.{fraction:07d}Z"
     decimals = f"{fraction:07d}".rstrip("0")
     return f"{moment}.{decimals}Z" if decimals else f"{moment}Z"
+
+
+@lru_cache(maxsize=1024)
+def _format_second(seconds: int) -> str:
+    # Most versions and times that are written are of one and the same second: now.
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
 
 
 def etag(ticks: int) -> str:

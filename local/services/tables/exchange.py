@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from email.utils import formatdate
 
 from aiohttp import web
 
@@ -61,7 +60,6 @@ class Exchange:
             "x-ms-version": VERSION,
             "x-ms-request-id": self.request_id,
             "Cache-Control": "no-cache",
-            "Date": formatdate(usegmt=True),
             "X-Content-Type-Options": "nosniff",
         }
         client_id = self.request.headers.get("x-ms-client-request-id")
