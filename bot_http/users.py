@@ -41,8 +41,8 @@ from ringback.tables.users import MAX_PAGE, UserRow, UserTable
 bp = df.Blueprint()
 DEFAULT_PAGE = 100
 FORM = (
-    '{"email"?, "phone"?, "externalIds"?, "aadObjectId" + "tenantId"?, "teams"?, "consents"?, "categories"?, '
-    '"preferences"?}'
+    '{"email"?, "phone"?, "addresses"?, "externalIds"?, "aadObjectId" + "tenantId"?, "teams"?, "consents"?, '
+    '"categories"?, "preferences"?}'
 )
 
 

@@ -7,7 +7,6 @@ rows of a table may be older than the rules.
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 import idna
 import msgspec
@@ -16,11 +15,11 @@ from ringback.channels.teams import TeamsUser
 from ringback.delivery.reference import Reference
 from ringback.errors import RequestError
 
-Kind = Literal["sms", "email"]
-
 LONGEST_LOCAL_PART = 64
 LONGEST_EMAIL = 254
 LONGEST_DOMAIN = 253
+# So short a text would be told whole by its ends.
+SHORT = 7
 # A dot-atom (RFC 5321): quoted local parts are legal, unused, and a way to smuggle blanks and brackets.
 LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -28,19 +27,22 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One person's number (`kind` sms, E.164) or mailbox (`kind` email); `phone` and `email` make checked ones."""
+    """One person's number (`kind` sms, E.164) or mailbox (`kind` email), or their address in another kind of channel.
 
-    kind: Kind
+    `phone` and `email` make checked ones.
+    """
+
+    kind: str
     value: str
     name: str | None = None
 
     @property
     def masked(self) -> str:
         """Enough for an operator to recognise it, too little to write to it."""
-        if self.kind == "sms":
-            return f"{self.value[:3]}…{self.value[-2:]}"
-        local, _, domain = self.value.rpartition("@")
-        return f"{local[:1]}…@{domain}"
+        if self.kind == "email":
+            local, _, domain = self.value.rpartition("@")
+            return f"{local[:1]}…@{domain}"
+        return f"{self.value[:3]}…{self.value[-2:]}" if len(self.value) > SHORT else "…"
 
 
 Recipient = Reference | Address | TeamsUser
@@ -72,7 +74,7 @@ def email(text: str, name: str | None = None) -> Address:
 
 
 def checked(address: Address) -> Address:
-    """The address itself, or RequestError when it is not one that `phone` or `email` would make."""
+    """The address itself, or RequestError when it is not one that `phone` or `email` made."""
     if address.kind == "sms" and E164.fullmatch(address.value):
         return address
     if address.kind == "email" and email(address.value).value == address.value:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
-from ringback.channels.address import Recipient
+from ringback.channels.address import Address, Recipient, email, phone
 from ringback.channels.connector import ConnectorSender
 from ringback.channels.port import Sender
 from ringback.channels.tokens import token_source
 from ringback.delivery.reference import Reference
-from ringback.errors import ConfigurationError
+from ringback.errors import ConfigurationError, RequestError
 from ringback.settings import Settings, settings
 
 
@@ -34,11 +35,21 @@ def _email(config: Settings) -> Sender:
     return AcsEmailSender(config)
 
 
-# How each kind of recipient is reached: what makes the sender, which raises ConfigurationError where it cannot.
-CHANNELS: dict[str, Callable[[Settings], Sender]] = {
-    "bot": _bot,
-    "sms": _sms,
-    "email": _email,
+class Channel(NamedTuple):
+    """How one kind of recipient is reached.
+
+    `sender` makes who sends, or raises ConfigurationError naming the setting that is missing. `address` makes a checked
+    address of a text and the person's name, or raises RequestError; None where nobody registers addresses.
+    """
+
+    sender: Callable[[Settings], Sender]
+    address: Callable[[str, str | None], Address] | None = None
+
+
+CHANNELS = {
+    "bot": Channel(_bot),
+    "sms": Channel(_sms, phone),
+    "email": Channel(_email, email),
 }
 
 
@@ -52,7 +63,20 @@ def sender(kind: str) -> Sender:
     """The process's sender for a kind of recipient; raises ConfigurationError naming the setting that is missing."""
     if kind not in CHANNELS:
         raise ConfigurationError(f"There is no channel {kind!r}: there are {', '.join(CHANNELS)}.")
-    return CHANNELS[kind](settings())
+    return CHANNELS[kind].sender(settings())
+
+
+def address(kind: str, text: str, name: str | None) -> Address:
+    """A person's address for a kind of channel; raises RequestError naming the field at fault."""
+    check = CHANNELS[kind].address if kind in CHANNELS else None
+    field = f"addresses.{kind}"
+    if check is None:
+        known = ", ".join(kind for kind, channel in CHANNELS.items() if channel.address)
+        raise RequestError(f"There is no channel {kind[:40]!r} with addresses: there are {known}.", field=field)
+    try:
+        return check(text, name)
+    except RequestError as error:
+        raise RequestError(str(error), field=field) from None
 
 
 def sender_for(recipient: Recipient) -> Sender:

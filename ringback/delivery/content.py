@@ -18,7 +18,7 @@ from ringback.errors import TooLargeError
 from ringback.templates import markdown
 from ringback.templates.card_rules import check_card
 from ringback.templates.library import Templates
-from ringback.templates.model import CHAT
+from ringback.templates.model import CHAT, KINDS
 from ringback.templates.outline import outline
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
@@ -69,7 +69,8 @@ async def rendered(content: Content, channel: str, locale: str | None, templates
     use = content.get(TEMPLATE)
     if use is None:
         return content if channel == BOT else plain(content, locale or DEFAULT_LOCALE)
-    kind = CHAT if channel == BOT else channel
+    # A kind of channel that templates do not know is worded like an e-mail: plain text of any length.
+    kind = CHAT if channel == BOT else channel if channel in KINDS else EMAIL
     made = await templates.render(use["name"], use["data"] or {}, locale=use["locale"] or locale, channel=kind)
     if channel == BOT:
         activity = linked(made.activity(), use["link"])

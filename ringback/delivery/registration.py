@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ringback.channels import registry
 from ringback.channels.address import Address, email, phone
 from ringback.channels.teams import TeamsUser
 from ringback.delivery.consent import BOT, EVERY, checked_category, checked_channel, checked_source
@@ -42,12 +43,14 @@ class ConsentWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
 class UserWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The body of PUT /api/users/{id}: what is left out stays, null takes an address away.
 
-    `categories` maps a category, or * for all, to true (opted in) or false (opted out).
+    `addresses` maps a kind of channel to an address; `email` and `phone` are two of them by name. `categories` maps a
+    category, or * for all, to true (opted in) or false (opted out).
     """
 
     name: str | None = None
     email: str | msgspec.UnsetType | None = msgspec.UNSET
     phone: str | msgspec.UnsetType | None = msgspec.UNSET
+    addresses: dict[str, str | None] = {}
     aad_object_id: str | None = None
     tenant_id: str | None = None
     teams: Wished = msgspec.UNSET
@@ -62,6 +65,9 @@ def addresses_of(wish: UserWish) -> dict[str, Address | None]:
     found: dict[str, Address | None] = {}
     if wish.name and (len(wish.name) > LONGEST_NAME or not wish.name.isprintable()):
         raise RequestError(f"A name has up to {LONGEST_NAME} printable characters.", field="name")
+    for kind, text in wish.addresses.items():
+        # Who somebody is on Teams is registered as `teams`, and taken away so.
+        found[kind] = registry.address(kind, text or "", wish.name) if text or kind == BOT else None
     if wish.email is not msgspec.UNSET:
         found["email"] = email(wish.email, wish.name) if wish.email else None
     if wish.phone is not msgspec.UNSET:
@@ -138,6 +144,7 @@ def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str
         "aliases": aliases,
         "email": masked.get("email"),
         "phone": masked.get("sms"),
+        "addresses": masked,
         "teams": shown_on_teams(teams) if isinstance(teams, TeamsUser) else None,
         "conversations": [_conversation(state, key) for key in state.references],
         "reach": {kind: _reach(state, key) for kind, key in state.addresses.items()},
