@@ -16,6 +16,7 @@ from local.channel.server import AddressError, PortTakenError, is_http_url, serv
 from local.lifetime import end_with_parent
 
 DEFAULT_PORT = 3978
+EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104  compared, not listened on
 LIMIT_HELP = "another figure for send, create, read or app, 0 for none: send/30=100 (repeatable; means --limits)"
 FAULT_HELP = "do something wrong, for instance 429-retry-after,rate=0.1 or drop-taken,times=3 (repeatable)"
 
@@ -48,10 +49,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def local_url(host: str, number: int) -> str:
+    """How programs on this machine reach a server that listens on `host`."""
+    if host in EVERY_ADDRESS:
+        host = "127.0.0.1"
+    return f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
+
+
 def options_of(arguments: argparse.Namespace) -> Options:
     return Options(
         bot=arguments.bot,
-        public_url=(arguments.public_url or f"http://127.0.0.1:{arguments.port}").rstrip("/"),
+        public_url=(arguments.public_url or local_url(arguments.host, arguments.port)).rstrip("/"),
         state=arguments.state,
         secret=arguments.secret or os.environ.get("DIRECT_LINE_SECRET") or DEFAULT_SECRET,
         webchat=arguments.webchat or arguments.state / "webchat",

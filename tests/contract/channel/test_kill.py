@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 
 import aiohttp
@@ -125,6 +126,26 @@ async def test_an_address_that_cannot_be_is_exit_2_naming_the_option(tmp_path, o
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "localhost")],
+)
+async def test_it_is_reached_where_it_listens(tmp_path, bot, host, url):
+    if host == "::1" and not _has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    program = Program(tmp_path / "state", bot)
+    program.url = f"http://{url}:{program.port}"
+    program.arguments = ("--host", host)
+    await program.start()
+    try:
+        conversation, token, started = await program.open()
+        assert started["streamUrl"].startswith(f"ws://{url}:{program.port}/")
+        assert (await program.say(conversation, token, "hi")).status == 200
+        assert await program.texts(conversation, token) == ["hi", "echo: hi"]
+    finally:
+        await program.stop()
+
+
 async def test_a_bot_that_is_no_url_is_exit_2(tmp_path):
     status, err = await _run("--bot", "localhost:7071", "--port", str(free_port()), "--state", str(tmp_path))
     assert status == 2
@@ -138,6 +159,15 @@ async def test_an_option_that_means_nothing_is_exit_2(tmp_path, option):
     assert status == 2
     assert option in err
     assert "nonsense" in err
+
+
+def _has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 async def _run(*arguments):
