@@ -55,7 +55,7 @@ async def met(channel, bot, question, fault, text, data):
         await channel.fault_once(twice=True)
     elif fault != "none":
         await channel.fault_once(preset=fault)
-    with suppress(aiohttp.ServerDisconnectedError, ValueError):
+    with suppress(aiohttp.ClientError, ValueError):
         await bot.say(question, text, channelData=data)
     await channel.call("DELETE", "/admin/faults", token=None)
 
