@@ -28,12 +28,14 @@ from ringback.delivery.registration import (
     view,
 )
 from ringback.delivery.teams_registration import Found
+from ringback.delivery.tidying import tidy_addresses
 from ringback.delivery.waiting import suppress_waiting, tell_and_wake
 from ringback.errors import ConflictError, NotFoundError, RequestError
 from ringback.operations.engine import DurableClientEngine
 from ringback.settings import settings
 from ringback.tables.addresses import AddressTable, Stored
 from ringback.tables.aliases import Alias, AliasTable, parse_alias, resolve_id
+from ringback.tables.errands import TIDY, ErrandTable
 from ringback.tables.references import ReferenceTable
 from ringback.tables.service import tables
 from ringback.tables.users import MAX_PAGE, UserRow, UserTable
@@ -79,17 +81,18 @@ async def put_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     teams_registration.check(wish.teams, settings())
     user, is_new = await _whose(identity, aliases)
     state = load(None) if is_new else await entities.read(user) or load(None)
-    before = dict(state.addresses)
-    on_teams = await _on_teams(user, wish, aliases, before.get(BOT))
+    on_teams = await _on_teams(user, wish, aliases, state.addresses.get(BOT))
     if on_teams is not UNSET:
         addresses[BOT] = on_teams
     changes = [*address_changes(addresses), *changes]
     try_out(state, changes)
     await _enter(user, aliases, now)
+    errand = await ErrandTable(tables()).add(TIDY, user, now) if addresses else None
     await _store(user, [address for address in addresses.values() if address])
     await _refuse_erased_meanwhile(user)
     await tell_and_wake(tables(), DurableClientEngine(client), entities, user, changes)
-    await _drop(user, [before[kind] for kind in addresses if kind in before], state)
+    if errand is not None:
+        await tidy_addresses(tables(), errand, state.addresses.values())
     for operation, word in changes:
         if operation == "opt_out" and isinstance(word, Word):
             await suppress_waiting(tables(), DurableClientEngine(client), user, word.category)
@@ -168,12 +171,6 @@ async def _refuse_erased_meanwhile(user: str) -> None:
         await AddressTable(tables()).erase(user)
         await AliasTable(tables()).erase(user)
         raise _erased()
-
-
-async def _drop(user: str, replaced: list[str], state: UserState) -> None:
-    for key in replaced:
-        if key not in state.addresses.values():
-            await AddressTable(tables()).delete(user, key)
 
 
 async def _known(identity: str) -> str:

@@ -10,6 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from ringback.delivery.desk import DeliveryDesk
+from ringback.delivery.people import ClientUserEntities
 from ringback.delivery.recovery import recover_deliveries, recover_errands
 from ringback.files import store
 from ringback.operations.desk import OperationsDesk
@@ -29,7 +30,8 @@ async def recover_operations(timer: func.TimerRequest, client: Any) -> None:  # 
     """Recover operations, deliveries and errands; once an hour remove files that nobody will."""
     engine = DurableClientEngine(client)
     operations, deliveries = OperationsDesk(OperationTable(tables()), engine), DeliveryDesk(tables(), engine)
-    await asyncio.gather(recover_all(operations), recover_deliveries(deliveries), recover_errands(tables(), engine))
+    errands = recover_errands(tables(), engine, ClientUserEntities(client, df.EntityId))
+    await asyncio.gather(recover_all(operations), recover_deliveries(deliveries), errands)
     now = datetime.now(timezone.utc)
     if now.minute == 0:
         await store.purge(await tables().get(FILES), now - FILE_AGE)

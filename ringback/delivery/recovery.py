@@ -8,9 +8,11 @@ from datetime import datetime, timedelta, timezone
 
 from ringback.delivery.desk import START_GRACE, DeliveryDesk
 from ringback.delivery.erasure import continue_erasure
+from ringback.delivery.people import UserEntities
+from ringback.delivery.tidying import continue_tidying
 from ringback.delivery.waiting import run_wake
 from ringback.operations.desk import DurableEngine
-from ringback.tables.errands import ERASE, Errand, ErrandTable
+from ringback.tables.errands import ERASE, TIDY, Errand, ErrandTable
 from ringback.tables.notifications import Listing
 from ringback.tables.service import Tables
 
@@ -38,17 +40,21 @@ async def recover_deliveries(desk: DeliveryDesk, grace: timedelta = START_GRACE)
     return len(failed)
 
 
-async def recover_errands(tables: Tables, engine: DurableEngine, grace: timedelta = ERRAND_GRACE) -> int:
+async def recover_errands(
+    tables: Tables, engine: DurableEngine, entities: UserEntities, grace: timedelta = ERRAND_GRACE
+) -> int:
     """Go on with every errand that is not young; the number of those that could not be gone on with, each logged."""
     now = datetime.now(timezone.utc)
     errands = [errand async for errand in ErrandTable(tables).listed() if now - errand.at >= grace]
-    return [await _goes_on(tables, engine, errand) for errand in errands].count(False)
+    return [await _goes_on(tables, engine, entities, errand) for errand in errands].count(False)
 
 
-async def _goes_on(tables: Tables, engine: DurableEngine, errand: Errand) -> bool:
+async def _goes_on(tables: Tables, engine: DurableEngine, entities: UserEntities, errand: Errand) -> bool:
     try:
         if errand.kind == ERASE:
             await continue_erasure(tables, engine, errand)
+        elif errand.kind == TIDY:
+            await continue_tidying(tables, entities, errand)
         else:
             await run_wake(tables, engine, errand)
     except Exception:

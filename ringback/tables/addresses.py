@@ -6,10 +6,13 @@ key is made of the value, so what a key stands for never changes: another number
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
 from ringback import ids
 from ringback.channels.address import Address
@@ -57,6 +60,24 @@ class AddressTable:
         """Forget one address."""
         table = await self._tables.get(ADDRESSES)
         await table.delete_entity(user, key)
+
+    async def tidy(self, user: str, used: Collection[str], before: datetime) -> bool:
+        """Forget what is not in use and was written before then; False while something younger is not in use."""
+        table, clean = await self._tables.get(ADDRESSES), True
+        async for row in table.query_entities("PartitionKey eq @user", parameters={"user": user}):
+            if row["RowKey"] in used:
+                continue
+            written = row.metadata["timestamp"]
+            if written is None or written >= before:
+                clean = False
+                continue
+            etag, condition = str(row.metadata["etag"]), MatchConditions.IfNotModified
+            try:
+                await table.delete_entity(user, row["RowKey"], etag=etag, match_condition=condition)
+            except ResourceModifiedError:
+                # Registered anew in this moment.
+                clean = False
+        return clean
 
     async def erase(self, user: str) -> None:
         """Forget every address of a person."""

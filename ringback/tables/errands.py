@@ -13,9 +13,9 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
 from ringback.tables.service import ERRANDS, Tables
 
-# Waking what waits for a person; erasing what was written to them.
-WAKE, ERASE = "wake", "erase"
-KINDS = (WAKE, ERASE)
+# Waking what waits for a person; erasing what was written to them; forgetting addresses that are not used any more.
+WAKE, ERASE, TIDY = "wake", "erase", "tidy"
+KINDS = (WAKE, ERASE, TIDY)
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

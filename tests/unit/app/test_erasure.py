@@ -72,7 +72,7 @@ async def errands(tables) -> list[str]:
 
 async def finish(tables, engine) -> None:
     for _ in range(4):
-        assert await recover_errands(tables, engine, grace=NONE) == 0
+        assert await recover_errands(tables, engine, Entities(), grace=NONE) == 0
 
 
 async def test_content_goes_and_what_makes_it_once_stays(tables, engine, entities, deliveries):
@@ -115,7 +115,7 @@ async def test_what_is_being_sent_is_taken_by_a_later_pass_with_its_dead_letter(
     failed = SendResult(outcome=Outcome.PERMANENT, code="Gone", detail=SECRET)
     await deliveries.ledger.complete(row, failed, now())
     engine.show("notify-one", runtime="Completed")
-    await recover_errands(tables, engine, grace=NONE)
+    await recover_errands(tables, engine, Entities(), grace=NONE)
     await deliveries.letters.put(dead_letter(row))
     await finish(tables, engine)
     assert SECRET not in await everything(tables)

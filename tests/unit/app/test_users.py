@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import azure.functions as func
 import pytest
@@ -12,11 +12,14 @@ import pytest
 import bot_http.users
 from ringback import ids
 from ringback.bot.arrivals import arrive
+from ringback.delivery import tidying
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import new_row
 from ringback.delivery.notification import Notification
+from ringback.delivery.recovery import recover_errands
 from ringback.tables.addresses import AddressTable
 from ringback.tables.aliases import AliasTable, resolve_id
+from ringback.tables.errands import ErrandTable
 from ringback.tables.users import UserTable
 from tests.unit.app.conftest import inbound
 from tests.unit.app.people import Entities
@@ -102,16 +105,47 @@ async def test_a_put_changes_what_it_names(api):
     assert changed["email"] == made["email"]
 
 
-async def test_an_address_is_replaced_and_taken_away(api, tables):
+async def stored(tables) -> set[str]:
+    return {address.value for address in (await AddressTable(tables).of(NEW)).values()}
+
+
+async def test_an_address_is_replaced_and_taken_away(api, tables, monkeypatch):
+    monkeypatch.setattr(tidying, "SETTLED", timedelta(0))
     await api("PUT", "external:42", {"email": "old@example.org", "phone": "+4915123456789"})
     await api("PUT", "external:42", {"email": "new@example.org"})
-    assert sorted(address.value for address in (await AddressTable(tables).of(NEW)).values()) == [
-        "+4915123456789",
-        "new@example.org",
-    ]
+    assert await stored(tables) == {"+4915123456789", "new@example.org"}
     _, left = await api("PUT", "external:42", {"email": None, "phone": None})
     assert (left["email"], left["phone"]) == (None, None)
-    assert await AddressTable(tables).of(NEW) == {}
+    assert await stored(tables) == set()
+
+
+async def test_what_was_written_a_moment_ago_is_forgotten_by_the_timer(api, tables, entities, engine, monkeypatch):
+    await api("PUT", "external:42", {"email": "old@example.org"})
+    await api("PUT", "external:42", {"email": "new@example.org"})
+    assert await recover_errands(tables, engine, entities, grace=timedelta(0)) == 0
+    assert await stored(tables) == {"old@example.org", "new@example.org"}
+    monkeypatch.setattr(tidying, "SETTLED", timedelta(0))
+    assert await recover_errands(tables, engine, entities, grace=timedelta(0)) == 0
+    assert await stored(tables) == {"new@example.org"}
+    assert [errand async for errand in ErrandTable(tables).listed()] == []
+
+
+async def test_of_two_systems_at_once_neither_takes_the_others_address_away(api, tables, entities, engine, monkeypatch):
+    await api("PUT", "external:42", {"email": "same@example.org"})
+    put, others = AddressTable.put, ["new@example.org"]
+
+    async def beside(self, user, address):
+        key = await put(self, user, address)
+        if others:
+            assert (await api("PUT", "external:42", {"email": others.pop()}))[0] == 200
+        return key
+
+    monkeypatch.setattr(AddressTable, "put", beside)
+    await api("PUT", "external:42", {"email": "same@example.org"})
+    assert (await api("GET", "external:42"))[1]["email"] == "s…@example.org"
+    monkeypatch.setattr(tidying, "SETTLED", timedelta(0))
+    await recover_errands(tables, engine, entities, grace=timedelta(0))
+    assert await stored(tables) == {"same@example.org"}
 
 
 async def test_who_writes_is_registered_by_their_alias(api, tables, entities):

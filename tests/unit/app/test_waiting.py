@@ -77,11 +77,11 @@ async def test_a_process_that_dies_after_telling_leaves_the_waking_to_the_timer(
         await tell_and_wake(tables, engine, entities, "ann", [("prefer", Wish(quiet_hours=[]))])
     assert await errands(tables) == [("wake", "ann")]
     # A young errand is a door's that may be at it.
-    assert await recover_errands(tables, engine) == 0
-    assert await recover_errands(tables, engine, grace=NONE) == 1
+    assert await recover_errands(tables, engine, entities) == 0
+    assert await recover_errands(tables, engine, entities, grace=NONE) == 1
     assert await errands(tables) == [("wake", "ann")]
     engine.raise_event = alive
-    assert await recover_errands(tables, engine, grace=NONE) == 0
+    assert await recover_errands(tables, engine, entities, grace=NONE) == 0
     assert woken(engine) == {"quiet", "rate", "new!r2"}
     assert await errands(tables) == []
 
@@ -102,7 +102,7 @@ async def test_more_than_a_turn_of_the_bot_can_wake_is_left_to_the_timer(tables,
     await tell_and_wake(tables, engine, entities, "ann", [("prefer", Wish(quiet_hours=[]))])
     assert len(woken(engine)) == 1
     assert await errands(tables) == [("wake", "ann")]
-    await recover_errands(tables, engine, grace=NONE)
+    await recover_errands(tables, engine, entities, grace=NONE)
     assert woken(engine) == {"quiet", "rate", "new!r2"}
     assert await errands(tables) == []
 
