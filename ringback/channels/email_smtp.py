@@ -24,7 +24,7 @@ from ringback.errors import ConfigurationError, RequestError
 from ringback.settings import MessagingSettings, Settings
 
 if TYPE_CHECKING:
-    from aiosmtplib import SMTP
+    from aiosmtplib import SMTP, SMTPResponseException
 
 CONNECT_SECONDS = 15.0
 # RFC 5321 section 4.5.3.2 allows minutes; an activity has not so many.
@@ -33,6 +33,8 @@ REPLY_SECONDS = 60.0
 IDLE_SECONDS = 20.0
 CONNECTIONS = 8
 IMPLICIT_TLS_PORT = 465
+# RFC 5321 section 4.2.1.
+REFUSALS = range(400, 600)
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -98,7 +100,7 @@ class SmtpEmailSender:
         try:
             client = await self._connect()
         except SMTPResponseException as error:
-            return classify_reply(error.code, error.message)
+            return _refusal(error)
         except (SMTPException, OSError, asyncio.TimeoutError) as error:
             # The client has no class of its own for a server that lacks STARTTLS or AUTH.
             if type(error) in (SMTPException, SMTPNotSupported) or _untrusted(error):
@@ -136,11 +138,11 @@ class SmtpEmailSender:
             reply = await client.data(raw, timeout=REPLY_SECONDS)
             done = True
         except SMTPSenderRefused as error:
-            return classify_reply(error.code, error.message, "SenderRefused")
+            return _refusal(error, "SenderRefused")
         except SMTPRecipientRefused as error:
-            return classify_reply(error.code, error.message, "RecipientRefused")
+            return _refusal(error, "RecipientRefused")
         except SMTPResponseException as error:
-            return classify_reply(error.code, error.message)
+            return _refusal(error, went_out=went_out)
         except (SMTPException, OSError, asyncio.TimeoutError) as error:
             return no_answer(error, went_out=went_out)
         finally:
@@ -150,6 +152,13 @@ class SmtpEmailSender:
                 client.close()
         detail = " ".join(reply.message.split())[:200]
         return SendResult(outcome=Outcome.DELIVERED, status=reply.code, activity_id=message_id, detail=detail)
+
+
+def _refusal(error: SMTPResponseException, refused: str = "", *, went_out: bool = False) -> SendResult:
+    """What a reply other than success means; one that is no reply of SMTP tells as little as none."""
+    if error.code in REFUSALS:
+        return classify_reply(error.code, error.message, refused)
+    return no_answer(error, went_out=went_out)
 
 
 def _untrusted(error: BaseException | None) -> bool:
