@@ -64,7 +64,7 @@ async def list_users(req: func.HttpRequest) -> func.HttpResponse:
 @answers_problems
 async def get_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """One person, by user key or alias; addresses masked."""
-    user = await _known(_id(req))
+    user = await _known(await _id(req))
     state = await DurableUserEntities(client).read(user) or load(None)
     return answer(await _view(user, state))
 
@@ -74,7 +74,7 @@ async def get_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
 @answers_problems
 async def put_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """Register addresses, ids, consents and preferences: 200, or 201 for somebody new by an external or aad id."""
-    wish, identity, now = decode(req.get_body(), UserWish, FORM), _id(req), datetime.now(timezone.utc)
+    wish, identity, now = decode(req.get_body(), UserWish, FORM), await _id(req), datetime.now(timezone.utc)
     entities = DurableUserEntities(client)
     aliases, changes = aliases_of(wish), changes_of(wish, now)
     addresses: dict[str, Stored | None] = {**addresses_of(wish)}
@@ -104,9 +104,10 @@ async def put_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
 @answers_problems
 async def delete_user(req: func.HttpRequest, client: Any) -> func.HttpResponse:
     """Erase a person; only the mark stays that nothing may be sent to them until they write again."""
-    user = await resolve_id(tables(), _id(req))
+    identity = await _id(req)
+    user = await resolve_id(tables(), identity)
     if user is None:
-        raise _nobody(_id(req))
+        raise _nobody(identity)
     now, engine = datetime.now(timezone.utc), DurableClientEngine(client)
     await erase_user(tables(), engine, DurableUserEntities(client), user, now)
     return func.HttpResponse(status_code=204)
@@ -201,9 +202,11 @@ def _entry(row: UserRow) -> dict[str, Any]:
     }
 
 
-def _id(req: func.HttpRequest) -> str:
-    """The host decodes the path, but for slashes."""
-    return req.route_params["id"].replace("%2F", "/").replace("%2f", "/")
+async def _id(req: func.HttpRequest) -> str:
+    """The host decodes the path, but for slashes: `%2F` may be one, or what somebody's id has in it."""
+    text = req.route_params["id"]
+    decoded = text.replace("%2F", "/").replace("%2f", "/")
+    return text if decoded != text and await resolve_id(tables(), text) is not None else decoded
 
 
 def _erased() -> ConflictError:
