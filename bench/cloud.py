@@ -95,7 +95,7 @@ class Cloud:
     def __init__(self, folder: Path, *, hosts: int = 1, options: tuple[str, ...] = (), **environ: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        tables_port, channel_port, *ports = _free_ports(2 + hosts)
+        tables_port, channel_port, *ports = free_ports(2 + hosts)
         self.channel = f"http://127.0.0.1:{channel_port}"
         self.hosts = [f"http://127.0.0.1:{port}" for port in ports]
         self.connection = (
@@ -178,7 +178,8 @@ class Cloud:
         call("POST", f"{self.hosts[host]}/api/messages", activity)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
     probes = [socket.socket() for _ in range(count)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
