@@ -296,7 +296,7 @@ async def test_a_continuation_of_somebody_elses_is_refused(api):
 
 async def test_a_slash_that_the_host_left_encoded_and_one_that_is_part_of_an_id(api):
     assert (await api("PUT", "external:crm%2F7", {}))[1]["aliases"] == ["external:crm/7"]
-    assert (await api("PUT", "external:42", {"externalIds": ["crm%2F7"]}))[0] == 200
+    assert (await api("PUT", "external:42", {"externalIds": ["crm%2F7"]}))[0] == 201
     assert (await api("DELETE", "external:crm%2F7"))[0] == 204
     assert (await api("GET", "external:42"))[0] == 404
     assert (await api("GET", "external:crm/7"))[0] == 200
