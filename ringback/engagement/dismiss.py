@@ -41,8 +41,11 @@ async def respond(press: Press, tables: Tables) -> str:
 
 async def _disarm(row: LedgerRow, activity_id: str, reference: Reference, tables: Tables) -> None:
     """Whatever goes wrong, the buttons stay and still work: that is no reason to fail the press."""
+    if row.content is None:
+        # Removed for its age: without it the update would empty the message.
+        return
     try:
-        content = await rendered(row.content or {}, BOT, row.locale or reference.locale, Templates(tables))
+        content = await rendered(row.content, BOT, row.locale or reference.locale, Templates(tables))
         await throttle(tables, settings()).lease(reference)
         result = await sender(BOT).update(reference, activity_id, disarmed(content, row.id))
     except (ThrottledError, RingbackError, AzureError) as error:

@@ -66,6 +66,16 @@ async def test_a_channel_that_is_slow_holds_up_no_press_and_still_changes_the_ca
     assert len(channel.updates) == 1
 
 
+async def test_a_message_whose_content_went_for_its_age_keeps_its_words(world, channel):
+    """An update out of nothing would empty what the person still reads."""
+    row = await world.deliver(channelId="msteams")
+    await world.ledger.empty(row)
+    assert (await world.press("Dismiss", channelId="msteams"))["text"] == "Dismissed."
+    assert (await world.press("View", activity="p2", channelId="msteams"))["text"] == "Opened, thank you."
+    assert channel.updates == []
+    assert (await world.counted())["dismiss"] == 1
+
+
 async def test_a_template_that_is_gone_fails_no_press(world, channel):
     row = await world.deliver(channelId="msteams")
     row.content = contents.from_template("no-such-template", {}, None, None)
