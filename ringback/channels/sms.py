@@ -104,13 +104,13 @@ def _repeatable(number: str, once: Once | None) -> Callable[[dict[str, Any]], No
 
 def _answer(exchange: acs.Exchange, text: str) -> SendResult:
     """The service answers 202 for the request and gives each recipient a status of its own."""
-    if exchange.status != 202:
+    if not 200 <= exchange.status < 300:
         return exchange.result(Service.SMS)
     try:
         item = msgspec.json.decode(exchange.body, type=_Answer).value[0]
     except (msgspec.DecodeError, IndexError):
         detail = "the service accepted the request and did not say what became of the message"
-        return SendResult(outcome=Outcome.AMBIGUOUS, status=202, code="NoAnswer", detail=detail)
+        return SendResult(outcome=Outcome.AMBIGUOUS, status=exchange.status, code="NoAnswer", detail=detail)
     if 200 <= item.status < 300 and item.successful:
         alphabet, _, parts = sms_text.segments(text)
         detail = f"{parts} segment{'' if parts == 1 else 's'} of {alphabet}"

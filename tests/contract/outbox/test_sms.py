@@ -12,6 +12,7 @@ from ringback.channels.http import close_session
 from ringback.channels.port import Once, Outcome, Reaction
 from ringback.channels.sms import SmsSender
 from tests.contract.outbox.conftest import MAILBOX, NUMBER
+from tests.unit.app.stand_ins import Connector, make_settings
 
 ANN = Address(kind="sms", value=NUMBER)
 FIRST = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
@@ -101,6 +102,28 @@ async def test_the_status_of_the_recipient_decides(stand_in, sender, status, sai
 
     assert (result.outcome, result.reaction, result.code) == (outcome, reaction, code)
     assert said.rstrip(".") in result.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "recipients", "outcome", "code"),
+    [
+        (202, [{"httpStatusCode": 202, "successful": True, "messageId": "m1"}], Outcome.DELIVERED, None),
+        (200, [{"httpStatusCode": 202, "successful": True, "messageId": "m1"}], Outcome.DELIVERED, None),
+        (200, [{"httpStatusCode": 404, "successful": False}], Outcome.PERMANENT, "NoSuchNumber"),
+        (207, [{"httpStatusCode": 429, "successful": False}], Outcome.RETRY, "HTTP 429"),
+        (202, [{"httpStatusCode": 202, "successful": False}], Outcome.PERMANENT, "HTTP 400"),
+        (202, [], Outcome.AMBIGUOUS, "NoAnswer"),
+        (200, None, Outcome.AMBIGUOUS, "NoAnswer"),
+    ],
+)
+async def test_what_is_accepted_as_a_whole_may_be_refused_for_the_recipient(status, recipients, outcome, code):
+    async with Connector() as service:
+        service.then(status, {"value": recipients} if recipients is not None else b"<html>")
+        acs = f"endpoint={service.url}/;accesskey=YQ=="
+        result = await SmsSender(make_settings(ACS_CONNECTION_STRING=acs, SMS_FROM="+18005551234")).send(
+            ANN, {"text": "hello"}
+        )
+    assert (result.outcome, result.code) == (outcome, code)
 
 
 async def test_who_opted_out_is_left_alone_until_they_write(stand_in, sender):
