@@ -121,7 +121,7 @@ class Turns:
         loop = asyncio.get_running_loop()
         fault = self.faults.choose("turn", conversation.id, (conversation.user_id, activity["from"]["id"]))
         if fault and fault.delay:
-            await asyncio.sleep(fault.delay)
+            await asyncio.sleep(min(fault.delay, max(deadline - loop.time(), 0)))
         replies = await self.bot.post(activity, deadline - loop.time())
         if fault and fault.twice:
             self.replies.missed(conversation, replies, DROPPED, fault.id)

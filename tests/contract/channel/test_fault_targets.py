@@ -105,6 +105,20 @@ async def test_one_user_alone_can_be_struck(channel, bot):
     assert (await bot.say(bot.of_type("message")[-1], "x"))[0] == 503
 
 
+async def test_a_late_turn_is_no_longer_than_a_turn(channel, bot, monkeypatch):
+    conversation, token, _ = await channel.open()
+    await bot.heard("conversationUpdate")
+    monkeypatch.setattr("local.channel.turns.TURN_SECONDS", 0.2)
+    await channel.fault_once(delay=600, operations=["turn"])
+    bot.delay = 30
+    answer = await asyncio.wait_for(channel.say(conversation, token, "x"), 60)
+    assert (answer.status, answer.code) == (504, "BotTimeout")
+    monkeypatch.undo()
+    bot.delay = 0
+    assert (await channel.say(conversation, token, "y")).status == 200
+    assert "x" not in await channel.texts(conversation, token)
+
+
 async def test_the_pages_token_can_be_struck(channel, bot):
     async def granted(**body):
         return await channel.call("POST", "/page/token", body, token=None)
