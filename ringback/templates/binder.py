@@ -69,6 +69,7 @@ class _Binding:
 
     def _properties(self, node: dict[str, Any], scope: Scope, path: Path, owner: str) -> dict[str, Any]:
         """Without the properties whose objects were dropped; a null that the template writes stays."""
+        self._guarded(path, lambda: self._budget.write(list(node)))
         expanded = {
             key: self.expand(bound, scope, (*path, key), owner) for key, bound in node.items() if key not in RESERVED
         }
@@ -100,13 +101,19 @@ class _Binding:
         return self._guarded(path, lambda: there(evaluate(parsed, scope), parsed))
 
     def _text(self, text: str, scope: Scope, path: Path, owner: str) -> Any:
+        value = self._guarded(path, lambda: self._bound(text, scope, path, owner))
+        # A part that repeats may put one long text into the card a thousand times over.
+        self._guarded(path, lambda: self._budget.write(value))
+        return value
+
+    def _bound(self, text: str, scope: Scope, path: Path, owner: str) -> Any:
         parsed = parse_string(text)
         if isinstance(parsed, str):
             return parsed
         escape = markdown_of if self._escaping and is_markdown(owner, path) else written
         if isinstance(parsed, Joined):
-            return self._guarded(path, lambda: _joined(parsed.parts, scope, escape))
-        value = self._guarded(path, lambda: there(evaluate(parsed, scope), parsed))
+            return _joined(parsed.parts, scope, escape)
+        value = there(evaluate(parsed, scope), parsed)
         return escape(value) if isinstance(value, str) else value
 
     def _guarded(self, path: Path, work: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ references out of the document or in a circle, schemas that unfold without end, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,12 +16,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ringback.errors import RequestError, TooLargeError
+from ringback.templates.budget import Budget
 from ringback.templates.patterns import MAX_MATCHED, pattern_fault
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 Schema = dict[str, Any]
+Rule = Callable[..., Any]
 DRAFTS = {
     "https://json-schema.org/draft/2020-12/schema": "Draft202012Validator",
     "http://json-schema.org/draft-07/schema": "Draft7Validator",
@@ -30,6 +32,8 @@ DEFAULT_DRAFT = next(iter(DRAFTS))
 MAX_UNFOLDED = 5_000
 MAX_DEPTH = 16
 MAX_DATA_PARTS = 5_000
+# A schema may hold names against patterns.
+MAX_NAME = 200
 MAX_DATA_BYTES = 64 * 1024
 REFUSED = ("$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor", "$id", "id", "unevaluatedProperties")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
@@ -42,16 +46,41 @@ class DataSchema:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._validator = _validator(schema)
+        self._watch = Watch()
+        self._validator = _validator(schema, self._watch)
 
     def validate(self, data: Any) -> dict[str, Any]:
         """The data with the schema's defaults in it; RequestError naming `data.…` otherwise."""
         _check_size(data)
         filled = with_defaults(self.schema, self.schema, data)
-        error = min(self._validator.iter_errors(filled), key=lambda found: len(found.absolute_path), default=None)
+        self._watch.start()
+        try:
+            error = min(self._validator.iter_errors(filled), key=lambda found: len(found.absolute_path), default=None)
+        except TooLargeError:
+            fix = "make the schema simpler, or send less data"
+            raise TooLargeError(f"Holding the data against the schema takes too long: {fix}.", field="data") from None
         if error is not None:
             raise RequestError(_words(error), field=_field(error))
         return dict(filled)
+
+
+class Watch:
+    """Ends a check that takes too long: five thousand values, each held against a thousand alternatives."""
+
+    def __init__(self) -> None:
+        self._budget = Budget()
+
+    def start(self) -> None:
+        self._budget = Budget()
+
+    def watched(self, rule: Rule) -> Rule:
+        """The rule of one keyword, which is tried only while there is time."""
+
+        def watched(*arguments: Any) -> Any:
+            self._budget.look()
+            return rule(*arguments)
+
+        return watched
 
 
 def check_schema(schema: Schema) -> None:
@@ -65,7 +94,7 @@ def check_schema(schema: Schema) -> None:
     from jsonschema.exceptions import SchemaError  # noqa: PLC0415  50 ms that starting the app never needs
 
     try:
-        type(_validator(schema)).check_schema(schema)
+        type(_validator(schema, Watch())).check_schema(schema)
     except SchemaError as error:
         where = ".".join(["schema", *map(str, error.absolute_path)])
         raise RequestError(f"The schema is malformed: {error.message}.", field=where) from None
@@ -144,13 +173,14 @@ def _unfold(root: Schema, schema: Any, where: str, through: tuple[str, ...], cou
         _unfold(root, inner, f"{where}.{place}", through, count)
 
 
-def _validator(schema: Schema) -> Any:
+def _validator(schema: Schema, watch: Watch) -> Any:
     import jsonschema  # noqa: PLC0415  50 ms that starting the app never needs
     import referencing  # noqa: PLC0415  likewise
 
     dialect = str(schema.get("$schema", DEFAULT_DRAFT)).rstrip("#")
     base = getattr(jsonschema, DRAFTS.get(dialect, DRAFTS[DEFAULT_DRAFT]))
-    bounded = {"pattern": _bounded_pattern, "uniqueItems": _unique_items}
+    bounded = {**base.VALIDATORS, "pattern": _bounded_pattern, "uniqueItems": _unique_items}
+    bounded = {keyword: watch.watched(rule) for keyword, rule in bounded.items()}
     extended = jsonschema.validators.extend(base, bounded)  # type: ignore[no-untyped-call]
     # An empty registry: jsonschema's own would fetch a remote $ref from wherever the schema says.
     return extended(schema, registry=referencing.Registry(), format_checker=_formats())
@@ -225,6 +255,8 @@ def _check_size(data: Any) -> None:
     while waiting:
         value, depth = waiting.pop()
         inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        if isinstance(value, dict) and any(len(name) > MAX_NAME for name in value):
+            raise TooLargeError(f"The data has a name of over {MAX_NAME} characters.", field="data")
         parts += len(inner)
         if depth > MAX_DEPTH or parts > MAX_DATA_PARTS:
             message = f"The data is over {MAX_DATA_PARTS} values, or more than {MAX_DEPTH} deep."

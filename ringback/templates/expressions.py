@@ -17,6 +17,8 @@ from ringback.templates.syntax import Call, Constant, Index, Joined, Member, Nam
 # A name for each item comes second: foreach(list, x, x.price).
 EACH = ("foreach", "select", "where", "any", "all")
 LAZY = ("if", "&&", "and", "||", "or", "??", "coalesce")
+# Out of these comes a list that may hold one thing many times.
+BUILDING = ("createArray", "concat")
 LISTS_KEPT = ("reverse", "unique", "skip", "take")
 
 
@@ -93,11 +95,14 @@ def _called(node: Call, scope: Scope) -> Any:
     _, _, function = FUNCTIONS[known(node)]
     arguments = [evaluate(argument, scope) for argument in node.args]
     try:
-        return function(*arguments)
+        value = function(*arguments)
     except RequestError:
         raise
     except (ValueError, TypeError, ArithmeticError, LookupError) as error:
         raise RenderError(f"{node.name}: {error}.") from None
+    if node.name in BUILDING and isinstance(value, list):
+        scope.budget.build(value)
+    return value
 
 
 def known(node: Call) -> str:
@@ -142,6 +147,7 @@ def _each(node: Call, scope: Scope) -> Any:
         return [value for value, wanted in zip(items, results, strict=True) if is_true(wanted)]
     if node.name in {"any", "all"}:
         return (any if node.name == "any" else all)(map(is_true, results))
+    scope.budget.build(results)
     return results
 
 

@@ -113,21 +113,9 @@ def timed(items: Iterable[Any], budget: Budget, *, spending: bool = False) -> It
 
 
 def built(context: Context, value: Any) -> Any:
-    """A list or an object that the template writes out; with lists in it, all that it unfolds to is taken off.
-
-    A variable put twice into a list, forty times over, costs no memory; comparing two of those never ends.
-    """
-    budget: Budget = context[BUDGET]
-    waiting = [part for part in _parts(value) if isinstance(part, (list, tuple, dict))]
-    while waiting:
-        parts = _parts(waiting.pop())
-        budget.spend(len(parts) + 1)
-        waiting += [part for part in parts if isinstance(part, (list, tuple, dict))]
+    """A list or an object that the template writes out."""
+    context[BUDGET].build(value)
     return value
-
-
-def _parts(value: Any) -> list[Any]:
-    return list(value.values() if isinstance(value, dict) else value)
 
 
 def rounded(environment: Environment, value: Any, precision: int = 0, method: str = "common") -> Any:

@@ -32,7 +32,7 @@ from ringback.templates.arithmetic import (
     whole_of,
     written,
 )
-from ringback.templates.budget import RenderError, check_length, kept_small
+from ringback.templates.budget import CONTAINERS, RenderError, check_length, kept_small, unfolded
 from ringback.templates.data_schema import read_time
 
 
@@ -155,7 +155,10 @@ def to_float(value: Any) -> float:
 
 def to_string(value: Any) -> str:
     """Text; lists and objects as JSON."""
-    return msgspec.json.encode(value).decode() if isinstance(value, (list, dict)) else written(value)
+    if not isinstance(value, CONTAINERS):
+        return written(value)
+    check_length(sum(len(part) if isinstance(part, str) else 1 for part in unfolded(value)))
+    return msgspec.json.encode(value).decode()
 
 
 def _extreme(choose: Callable[[list[Any]], Any], name: str) -> Function:

@@ -249,3 +249,53 @@ def test_markdown_that_is_built_to_be_slow_is_not():
         to_plain(hostile)
         to_html(hostile)
     assert time.monotonic() - started < 30
+
+
+def unfolding(depth):
+    """An expression of a list that holds twenty times what the one before holds, and little memory."""
+    expression = f"a{depth}"
+    for number in range(depth, 0, -1):
+        inner = ",".join(["1" if number == 1 else f"a{number - 1}"] * 20)
+        expression = f"foreach(createArray(createArray({inner})), a{number}, {expression})"
+    return expression
+
+
+@pytest.mark.parametrize(
+    "made_of", [unfolding(4), "foreach(items, x, items)", "foreach(items, x, concat(items, items))"]
+)
+def test_lists_that_unfold_without_end_are_refused(made_of):
+    many = data(items=[{"title": "x", "price": 1}] * 200)
+    for variant in (
+        card_variant(block("x", isVisible=f"${{equals({made_of}, {made_of})}}")),
+        card_variant(actions=[{"type": "Action.Submit", "title": "x", "data": {"x": f"${{{made_of}}}"}}]),
+        card_variant(block(f"${{count(string({made_of}))}}")),
+    ):
+        with pytest.raises(TooLargeError, match="steps"):
+            renderer(en=variant).render(many)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        block("${$root.name}", **{"$data": "${items}"}),
+        block("x" * 1000, **{"$data": "${items}"}),
+        block("x", **{"$data": "${items}", "x" * 1000: True}),
+        {"type": "ActionSet", "$data": "${items}", "actions": [{"type": "Action.Submit", "data": "${$root.items}"}]},
+    ],
+)
+def test_a_card_that_grows_past_a_message_ends_while_it_is_bound(element):
+    many = data(name="x" * 1000, items=[{"title": "x", "price": 1}] * 300)
+    with pytest.raises(TooLargeError, match="grown over"):
+        bind(card(element), many, Budget())
+
+
+def test_a_long_list_goes_into_a_card_as_data():
+    many = data(items=[{"title": f"{number}", "price": number} for number in range(900)])
+    submit = {"type": "Action.Submit", "title": "x", "data": {"all": "${items}", "last": "${foreach(items, x, x)}"}}
+    bound_card = bind(card(actions=[submit]), many, Budget())
+    assert bound_card["actions"][0]["data"] == {"all": many["items"], "last": many["items"]}
+    first, second = "string(foreach(items, x, x.title))", "count(concat(items, items))"
+    assert (
+        bound(f"${{length({first})}} ${{{second}}}", many)
+        == f"{len(str([d['title'] for d in many['items']])) - 899} 1800"
+    )

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringback.errors import RequestError, TooLargeError
+from ringback.templates import budget
 from ringback.templates.data_schema import DataSchema, check_schema
 from ringback.templates.samples import samples
 from tests.unit.app.templates_support import SCHEMA, checked, data
@@ -230,3 +231,21 @@ def test_a_schema_that_is_too_deep_is_refused():
         deep = {"type": "object", "properties": {"a": deep}}
     with pytest.raises(TooLargeError):
         check_schema(deep)
+
+
+def test_time_is_looked_at_for_every_rule(monkeypatch):
+    given = schema(a={"type": "array", "items": {"anyOf": [{"const": number} for number in range(10)]}})
+    checker = DataSchema(given)
+    checker.validate({"a": [9] * 10})
+    clock = iter([0.0, *[0.1] * 20])
+    monkeypatch.setattr(budget.time, "thread_time", lambda: next(clock, 9.0))
+    with pytest.raises(TooLargeError, match="takes too long") as caught:
+        checker.validate({"a": [9] * 10})
+    assert caught.value.field == "data"
+
+
+def test_names_that_patterns_would_take_for_ever_with_are_refused():
+    checker = DataSchema({"type": "object", "patternProperties": {"x*x*y": {"type": "string"}}})
+    checker.validate({"x" * 100: 1})
+    with pytest.raises(TooLargeError, match="name of over 200"):
+        checker.validate({"a": [{"x" * 1000: 1}]})

@@ -9,6 +9,7 @@ import pytest
 from ringback.errors import RequestError, TooLargeError
 from ringback.templates import budget
 from ringback.templates.rendering import Renderer
+from ringback.templates.text import Text
 from tests.unit.app.templates_support import checked, data, made, renderer
 
 
@@ -231,12 +232,12 @@ def test_lists_are_not_summed_and_numbers_not_rounded_without_end():
 
 
 def test_time_is_looked_at_in_every_turn(monkeypatch):
-    template = renderer(en="{% for item in items %}{% set x = item %}{% endfor %}{{ items|map('length')|sum }}")
-    template.render(data())
+    text = Text("{% for item in items %}{% set x = item %}{% endfor %}{{ items|map('length')|sum }}", "plain", "text")
+    text.render(data(), "en", budget.Budget())
     clock = iter([0.0, *[0.1] * 4])
     monkeypatch.setattr(budget.time, "thread_time", lambda: next(clock, 9.0))
     with pytest.raises(TooLargeError, match="s of computing"):
-        template.render(data(items=[{"title": "x", "price": 1}] * 5))
+        text.render(data(items=[{"title": "x", "price": 1}] * 5), "en", budget.Budget())
 
 
 def test_lists_of_ordinary_size_go_through_filters():
