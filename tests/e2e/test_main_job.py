@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -153,6 +155,19 @@ def test_operations_without_a_chat(stack: Stack, chat: Chat):
     name = wait_external(stack, mine["id"])["eventName"]
     request("POST", mine["sendEventPostUri"].replace("{eventName}", name), {"result": "for you"})
     chat.wait_text("is done", "for you")
+
+
+def test_who_never_wrote_is_answered_by_the_way_they_consented_to(stack: Stack):
+    name, address = f"external:crm-{time.time_ns()}", f"ann{time.time_ns()}@example.org"
+    stack.api("PUT", f"users/{quote(name, safe='')}", {"email": address, "consents": [{"channel": "email"}]})
+    started = stack.api("POST", "operations", {"operation": "external-job", "user": name})
+    event = wait_external(stack, started["id"])["eventName"]
+    request("POST", started["sendEventPostUri"].replace("{eventName}", event), {"result": "for you"})
+    assert stack.wait_ended(started["id"])["runtimeStatus"] == "Completed"
+    stack.wait_ended(f"{started['id']}-result", seconds=90)
+    found = stack.api("GET", f"notifications/{started['id']}-result")
+    assert (found["status"], found["channel"]) == ("delivered", "email")
+    assert address in json.dumps(request("GET", f"{stack.outbox}/outbox"))
 
 
 @pytest.mark.parametrize(

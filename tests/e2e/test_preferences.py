@@ -74,6 +74,19 @@ def test_stop_stops_what_waits_and_what_comes(stack: Stack, known: Chat):
     assert told(known, "parcel") == 0
 
 
+def test_a_stop_said_while_a_message_is_tried_is_the_end_of_it(stack: Stack, known: Chat):
+    refusal = {"status": 429, "retryAfter": 600, "delay": 4, "times": 1, "user": known.user}
+    rule = request("POST", f"{stack.channel}/admin/faults", refusal)["id"]
+    sent = notify(stack, known, text="your parcel")
+    until(stack, sent, lambda view: view["tries"] == 1)
+    known.ask("stop orders", "no more messages about **orders**")
+    # Long before the channel's pause is over.
+    view = ended(stack, sent)
+    request("DELETE", f"{stack.channel}/admin/faults/{rule}")
+    assert (view["status"], view["reason"], view["tries"]) == ("suppressed", "opted-out", 1)
+    assert told(known, "your parcel") == 0
+
+
 def test_start_lets_messages_through_again(stack: Stack, known: Chat):
     known.ask("stop", "no more messages")
     assert ended(stack, notify(stack, known, text="not now"))["status"] == "suppressed"
