@@ -111,6 +111,7 @@ class DeliveryDesk:
         """
         status = await self._engine.status(instance_of(row.id, row.round))
         if status is None:
+            await self.tidy(row)
             await self._start(row)
         elif status.runtime in ENDED:
             # It writes the end before it ends: what is still open now was ended from outside.
@@ -158,8 +159,9 @@ class DeliveryDesk:
             await self.ledger.save(row)
         except RetryableError:
             return False
-        await self._start(row)
+        # Before the start: a round that nobody started yet is found by the timer, and its letter with it.
         await self.letters.remove(letter)
+        await self._start(row)
         return True
 
     async def redrive_letter(self, letter: DeadLetter) -> bool:
@@ -185,7 +187,6 @@ class DeliveryDesk:
                 await self.index.unlist(listing.delivery, listing.round)
             return
         if not row.is_over(listing.round):
-            await self.tidy(row)
             row = await self._hold_against_engine(row)
         elif row.state == "failed" and row.round == listing.round and not row.erased:
             # Its activity was ended from outside, maybe between the row and the letter.
