@@ -35,14 +35,20 @@ R = TypeVar("R", bound=Rule)
 
 
 class Rules(Generic[R]):
-    """Rules in the order in which they came. `keep` is handed all that must survive a restart, at every change."""
+    """Rules in the order in which they came. `keep` is handed all that must survive a restart, at every change.
+
+    The id of a rule that was kept is given to no other, so that an account of its deeds stays true.
+    """
 
     def __init__(self, kind: type[R], kept: bytes, keep: Callable[[bytes], None], seed: int | None = None) -> None:
         self._keep_bytes = keep
         self._random = random.Random(seed)  # noqa: S311  dice, not secrets
-        self.rules: list[R] = msgspec.json.decode(kept, type=list[kind])  # type: ignore[valid-type]
+        data = msgspec.json.decode(kept)
+        # A state folder of an earlier version has the rules alone.
+        last, rules = (0, data) if isinstance(data, list) else (data["last"], data["rules"])
+        self.rules: list[R] = msgspec.convert(rules, list[kind])  # type: ignore[valid-type]
         self._passing: set[str] = set()
-        self._next = 1 + max((int(rule.id) for rule in self.rules), default=0)
+        self._next = 1 + max([last, *(int(rule.id) for rule in self.rules)])
 
     def add(self, rule: R, *, keep: bool = True) -> R:
         """Give a rule its id and its place, the last; without `keep` a restart forgets it."""
@@ -87,7 +93,7 @@ class Rules(Generic[R]):
 
     def _keep(self) -> None:
         kept = [rule for rule in self.rules if rule.id not in self._passing]
-        self._keep_bytes(msgspec.json.encode(kept))
+        self._keep_bytes(msgspec.json.encode({"last": self._next - 1, "rules": kept}))
 
 
 def complaint(rule: Rule) -> str:

@@ -49,6 +49,21 @@ def test_ids_are_never_used_again_and_what_is_not_kept_is_gone_after_a_restart()
     assert rules.add(Rule(status=502)).id == "3"
     assert [rule.status for rule in kept.rules().rules] == [502]
     assert rules.remove() == 2
+    for number in ("4", "5"):
+        rules = kept.rules()
+        rules.add(Rule(status=500 + int(number)))
+        assert [rule.id for rule in rules.rules] == [number]
+        rules.remove(number)
+    kept.rules().add(Rule(status=506))
+    assert [kept.rules().add(Rule(status=507)).id, kept.rules().rules[0].id] == ["7", "6"]
+
+
+def test_a_state_of_an_earlier_version_is_read():
+    kept = Kept()
+    kept.bytes = b'[{"id":"7","status":500}]'
+    rules = kept.rules()
+    assert [rule.status for rule in rules.rules] == [500]
+    assert rules.add(Rule(status=501)).id == "8"
 
 
 @pytest.mark.parametrize(
