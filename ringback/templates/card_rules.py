@@ -123,7 +123,8 @@ class _Rules:
             self._value(inner, "image", where)
         elif kind == "fallback":
             if value != "drop":
-                known = ACTIONS if str(value.get("type", "")).startswith("Action.") else {**ELEMENTS, "Column": {}}
+                kind = str(value.get("type")) if isinstance(value, dict) else ""
+                known = ACTIONS if kind.startswith("Action.") else {**ELEMENTS, "Column": PARTS["Column"]}
                 self._typed(value, known, "fallback", where)
         elif not isinstance(value, list):
             raise RequestError("This is a list.", field=where)

@@ -15,16 +15,21 @@ _MOMENT = re.compile(r"\{\{(DATE|TIME)\(([^,)\s]{1,40})(?:,\s*(\w{1,10}))?\)\}\}
 
 def outline(card: dict[str, Any], locale: str) -> str:
     """Headings, texts, facts, tables and links of a bound card; buttons that post back have no place in it."""
-    blocks = [*_elements(card.get("body")), *_actions(card.get("actions"))]
-    text = "\n\n".join(block for block in blocks if block.strip()) or str(card.get("fallbackText") or "")
+    text = "\n\n".join(block for block in _card(card) if block.strip()) or str(card.get("fallbackText") or "")
     return _MOMENT.sub(lambda found: _moment(found, locale), text[:MAX_CHARACTERS])
+
+
+def _card(card: dict[str, Any]) -> Iterator[str]:
+    yield from _elements(card.get("body"))
+    yield from _actions([card.get("selectAction")])
+    yield from _actions(card.get("actions"))
 
 
 def _elements(elements: Any) -> Iterator[str]:
     for element in elements if isinstance(elements, list) else ():
         if isinstance(element, dict) and element.get("isVisible") is not False:
             yield from _element(element)
-            yield from _actions([element.get("selectAction")])
+            yield from _actions([element.get("selectAction"), element.get("inlineAction"), *_selected(element)])
 
 
 def _element(element: dict[str, Any]) -> Iterator[str]:
@@ -37,6 +42,14 @@ def _element(element: dict[str, Any]) -> Iterator[str]:
         yield _WORDS[kind](element)
     elif kind == "ActionSet":
         yield from _actions(element.get("actions"))
+
+
+def _selected(element: dict[str, Any]) -> Iterator[Any]:
+    """What a press on a part does that is no element of its own."""
+    cells = [cell for row in element.get("rows") or () for cell in row.get("cells") or ()]
+    for part in (*(element.get("inlines") or ()), *cells):
+        if isinstance(part, dict):
+            yield part.get("selectAction")
 
 
 def _text_block(element: dict[str, Any]) -> str:
@@ -53,7 +66,7 @@ def _run(run: Any) -> str:
 
 
 def _row(row: dict[str, Any]) -> str:
-    cells = (" ".join(_elements(cell.get("items"))) for cell in row.get("cells", ()))
+    cells = (" ".join(_elements(cell.get("items"))) for cell in row.get("cells") or ())
     return " | ".join(cell for cell in cells if cell.strip())
 
 
@@ -65,7 +78,7 @@ def _actions(actions: Any) -> Iterator[str]:
         if action.get("type") == "Action.OpenUrl" and markdown.is_safe_url(url):
             yield markdown.link(str(action.get("title") or url), url)
         elif action.get("type") == "Action.ShowCard" and isinstance(action.get("card"), dict):
-            yield from _elements(action["card"].get("body"))
+            yield from _card(action["card"])
 
 
 def _moment(found: re.Match[str], locale: str) -> str:
@@ -88,8 +101,15 @@ def _image(element: dict[str, Any]) -> str:
     return markdown.escape(str(element.get("altText") or ""))
 
 
+def _media(element: dict[str, Any]) -> str:
+    words = str(element.get("altText") or "")
+    addresses = [str(source.get("url") or "") for source in element.get("sources", ())]
+    address = next(filter(markdown.is_safe_url, addresses), None)
+    return markdown.link(words or address, address) if address else markdown.escape(words)
+
+
 def _table(element: dict[str, Any]) -> str:
-    return "\n".join(_row(row) for row in element.get("rows", ()))
+    return "\n".join(_row(row) for row in element.get("rows") or ())
 
 
 _LISTS = {"Container": "items", "Column": "items", "TableCell": "items", "ColumnSet": "columns", "ImageSet": "images"}
@@ -98,5 +118,6 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "RichTextBlock": _rich,
     "FactSet": _facts,
     "Image": _image,
+    "Media": _media,
     "Table": _table,
 }

@@ -299,3 +299,75 @@ def test_a_long_list_goes_into_a_card_as_data():
         bound(f"${{length({first})}} ${{{second}}}", many)
         == f"{len(str([d['title'] for d in many['items']])) - 899} 1800"
     )
+
+
+def opening(name):
+    return {"type": "Action.OpenUrl", "title": name, "url": f"https://shop.example/{name}"}
+
+
+def cells(*given):
+    return {"type": "Table", "rows": [{"type": "TableRow", "cells": [{"type": "TableCell", **cell} for cell in given]}]}
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (card(block("x"), selectAction=opening("a")), "x\n\na (https://shop.example/a)"),
+        (
+            card(
+                {
+                    "type": "RichTextBlock",
+                    "inlines": ["x", {"type": "TextRun", "text": "y", "selectAction": opening("a")}],
+                }
+            ),
+            "xy\n\na (https://shop.example/a)",
+        ),
+        (
+            card(cells({"items": [block("x")], "selectAction": opening("a")}, {"items": [block("y")]})),
+            "x | y\n\na (https://shop.example/a)",
+        ),
+        (
+            card(
+                actions=[{"type": "Action.ShowCard", "title": "More", "card": card(block("x"), actions=[opening("a")])}]
+            ),
+            "x\n\na (https://shop.example/a)",
+        ),
+        (card({"type": "Input.Text", "id": "i", "inlineAction": opening("a")}), "a (https://shop.example/a)"),
+        (
+            card(
+                {
+                    "type": "Media",
+                    "altText": "A film",
+                    "sources": [{"mimeType": "video/mp4", "url": "https://x.example/f"}],
+                }
+            ),
+            "A film (https://x.example/f)",
+        ),
+        (card({"type": "Media", "altText": "A film", "sources": [{"mimeType": "x", "url": "file:///f"}]}), "A film"),
+    ],
+)
+def test_no_address_is_lost_in_plain_text(told, text):
+    check_card(told, "card")
+    assert to_plain(outline(told, "en")) == text
+
+
+@pytest.mark.parametrize("rows", [None, [], [{"type": "TableRow", "cells": None}]])
+def test_a_table_without_cells_says_nothing(rows):
+    told = card({"type": "Table", "rows": rows}, block("x"))
+    check_card(told, "card")
+    assert outline(told, "en") == "x"
+
+
+@pytest.mark.parametrize("fallback", ["x", True, 1.5, [None], {}, {"type": 1}, {"type": "Action.OpenUrl"}])
+def test_a_fallback_that_is_none_is_named(fallback):
+    with pytest.raises(RequestError) as caught:
+        check_card(card(block("x", fallback=fallback)), "card")
+    assert caught.value.field.startswith("card.body.0.fallback")
+
+
+def test_a_column_in_a_fallback_is_checked():
+    unsafe = {"type": "ActionSet", "actions": [{"type": "Action.OpenUrl", "url": "javascript:alert(1)"}]}
+    columns = [{"type": "Column", "fallback": {"type": "Column", "items": [unsafe]}}]
+    with pytest.raises(RequestError) as caught:
+        check_card(card({"type": "ColumnSet", "columns": columns}), "card")
+    assert caught.value.field == "card.body.0.columns.0.fallback.items.0.actions.0.url"
