@@ -13,7 +13,7 @@ from aiohttp import web
 from local.channel.account_view import NUMBERS, AccountView
 from local.channel.errors import ChannelError, bad_argument
 from local.channel.faults import PRESETS
-from local.channel.page import guard
+from local.channel.same_origin import guard
 from local.channel.stream import drop
 from local.channel.wire import json_answer, read_object
 
@@ -109,7 +109,7 @@ async def get_wire(request: web.Request) -> web.Response:
 async def follow_wire(request: web.Request) -> web.StreamResponse:
     """Server-sent events, one a message; reconnects go on after Last-Event-ID."""
     channel = guard(request)
-    # Ids restart with the channel: an id from before would hide all that is new.
+    # Ids begin with the clock: one from before it was set back would hide all that is new.
     last = _number(request.headers, "Last-Event-ID", 0)
     after = last if last <= channel.wire_log.newest else 0
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,10 +9,12 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from local.channel import outbox
 from local.channel.context import CHANNEL, Channel
-from local.channel.errors import ChannelError, bad_argument, forbidden
+from local.channel.errors import ChannelError, bad_argument
 from local.channel.identity import DEFAULT_TENANT
 from local.channel.people import aad_object_id
+from local.channel.same_origin import guard
 from local.channel.store import DIRECT_LINE, TEAMS, new_conversation_id
 from local.channel.striking import faulty
 from local.channel.tokens import Access
@@ -24,29 +25,7 @@ SOURCES = Path(__file__).parents[2] / "web" / "chat"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 # Web Chat adds a style element that is empty when it is checked.
 EMPTY_STYLE = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-OUTBOX_SHOWN = 200
 PAGE_USER = "dl_you"
-
-
-def guard(request: web.Request) -> Channel:
-    """Refuse what no page of this channel asks: other sites (also by DNS rebinding) must not get tokens or logs."""
-    channel = request.app[CHANNEL]
-    host = urlsplit(f"//{request.host}").hostname or ""
-    if not _is_loopback(host) and host != urlsplit(channel.options.public_url).hostname:
-        raise forbidden(f"The channel is not known as {host!r}: start it with --public-url.")
-    origin = request.headers.get("Origin")
-    if origin and origin.partition("://")[2] != request.host:
-        raise forbidden("Only the channel's own page may ask this.")
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise forbidden("Only the channel's own page may ask this.")
-    return channel
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 async def index(request: web.Request) -> web.Response:
@@ -86,6 +65,7 @@ def _policy(request: web.Request, nonce: str) -> str:
             "font-src 'self' data:",
             f"connect-src 'self' blob: ws://{request.host} wss://{request.host} {origin}",
             "worker-src blob:",
+            "frame-src 'self'",
             "manifest-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
@@ -145,24 +125,11 @@ async def _granted(request: web.Request) -> web.Response:
     return json_answer(data)
 
 
-async def outbox(request: web.Request) -> web.Response:
-    """The e-mails and text messages of the stand-in at --outbox: `{"messages": [{kind, to, subject, text, at}]}`."""
-    channel = guard(request)
-    url = channel.options.outbox
-    if not url:
-        advice = "No Outbox is here: start the channel with --outbox URL of the e-mail and SMS stand-in."
-        raise ChannelError(404, "NotFound", advice)
-    data = await channel.bot.fetch(url)
-    messages = data.get("messages") if isinstance(data, dict) else data
-    shown = [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
-    return json_answer({"messages": shown[-OUTBOX_SHOWN:][::-1]})
-
-
 def routes() -> list[web.RouteDef]:
     return [
         web.get("/", index),
         web.get("/page/webchat.js", bundle_file),
-        web.get("/page/outbox", outbox),
+        *outbox.routes(),
         web.get("/page/{name}", source),
         web.post("/page/token", page_token),
     ]

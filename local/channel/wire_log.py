@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ class Outcome:
 class WireLog:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=ENTRIES)
-        self._ids = itertools.count(1)
+        # Milliseconds to begin with: a reader who knows an id from before a restart misses nothing after it.
+        self._ids = itertools.count(time.time_ns() // 1_000_000)
         self._grown = asyncio.Event()
 
     def record(self, way: str, title: str, conversation: str, body: Any, outcome: Outcome) -> None:

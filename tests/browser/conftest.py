@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from local.channel import webchat
-from tests.local_channel import ROOT, bot, channel
+from tests.browser.person import INPUT, LongBot
+from tests.local_channel import ROOT, Client, bot, channel
 
 __all__ = ["bot", "channel"]
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SCREENSHOTS = ROOT / "artefacts" / "screenshots"
 INSTALL = "npm install --prefix tests/browser --ignore-scripts --no-package-lock"
 
 
@@ -94,3 +94,45 @@ async def browser():
         opened = await started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield opened
         await opened.close()
+
+
+@pytest.fixture
+def site_options():
+    """Options of the channel, for tests to override."""
+    return {}
+
+
+@pytest.fixture
+async def site(tmp_path, bot, bundle, site_options):
+    client = Client(tmp_path / "state", bot, webchat=bundle, **site_options)
+    await client.start()
+    client.long_bot = LongBot(bot)
+    yield client
+    await client.stop()
+
+
+@pytest.fixture
+async def open_page(browser, site):
+    contexts = []
+
+    async def opened(*, width=1280, height=800, scheme="light"):
+        viewport, may = {"width": width, "height": height}, ["clipboard-read", "clipboard-write"]
+        context = await browser.new_context(viewport=viewport, color_scheme=scheme, permissions=may)
+        contexts.append(context)
+        page = await context.new_page()
+        page.foreign, page.errors = [], []
+        page.on("request", lambda request: _note_foreign(page, site, request.url))
+        page.on("console", lambda line: page.errors.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        await page.goto(site.url)
+        await page.locator(INPUT).wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()
+
+
+def _note_foreign(page, site, url):
+    if not url.startswith((site.url, site.url.replace("http", "ws"), "blob:", "data:")):
+        page.foreign.append(url)

@@ -1,3 +1,4 @@
+import { answers, failAtOnce, giveUp, watch } from '/page/connection.js';
 import { followLink, keepConversation, pair, remember, remembered } from '/page/memory.js';
 import { showOutbox } from '/page/outbox.js';
 import { styleOptions } from '/page/theme.js';
@@ -53,19 +54,33 @@ function hideDeleted() {
   };
 }
 
+function connected(granted, again) {
+  const options = { token: granted.token, domain: `${location.origin}/v3/directline` };
+  // A kept conversation is replayed from its first activity.
+  if (granted.known) Object.assign(options, { conversationId: granted.conversationId, watermark: '0' });
+  const directLine = WebChat.createDirectLine(options);
+  failAtOnce(directLine);
+  watch(directLine, again);
+  return directLine;
+}
+
 async function start() {
   if (!settings.webchat) return notice('', settings.fetch);
   await loadBundle();
   const granted = await grant();
   current.conversationId = granted.conversationId;
   keepConversation(user, channelId, granted.conversationId);
-  const options = { token: granted.token, domain: `${location.origin}/v3/directline` };
-  // A kept conversation is replayed from its first activity.
-  if (granted.known) Object.assign(options, { conversationId: granted.conversationId, watermark: '0' });
-  const directLine = WebChat.createDirectLine(options);
-  const fixed = { directLine, store: WebChat.createStore(), activityMiddleware: hideDeleted(), userID: user, locale: navigator.language, nonce: settings.nonce };
+  const fixed = { store: WebChat.createStore(), activityMiddleware: hideDeleted(), userID: user, locale: navigator.language, nonce: settings.nonce };
   const dark = matchMedia('(prefers-color-scheme: dark)');
-  const render = () => WebChat.renderWebChat({ ...fixed, styleOptions: styleOptions(dark.matches) }, byId('chat'));
+  const render = () => WebChat.renderWebChat({ ...fixed, directLine, styleOptions: styleOptions(dark.matches) }, byId('chat'));
+  const again = async () => {
+    const renewed = await grant().catch(giveUp);
+    if (!renewed) return;
+    if (renewed.conversationId !== current.conversationId) return location.reload();
+    directLine = connected(renewed, again);
+    render();
+  };
+  let directLine = connected(granted, again);
   dark.addEventListener('change', render);
   render();
 }
@@ -106,6 +121,6 @@ function drawHeader() {
 }
 
 drawHeader();
-followWire(() => current.conversationId);
+followWire(() => current.conversationId, answers);
 showOutbox();
 start().catch(error => notice('The chat could not start', String(error)));

@@ -10,17 +10,48 @@ function element(tag, className, text) {
 
 const pretty = body => (typeof body === 'string' ? body : JSON.stringify(body, null, 2));
 
+function attached(attachments) {
+  if (!Array.isArray(attachments)) return '';
+  return attachments.map(each => each?.name || String(each?.contentType || '').split('.').pop()).join(', ');
+}
+
+// The channel keeps the beginning of a body that is long, as text.
+function glimpsed(text) {
+  const found = name => new RegExp(`"${name}"\\s*:\\s*"((?:[^"\\\\]|\\\\.)*)"`).exec(text)?.[1];
+  return { type: found('type'), text: found('text'), name: found('name') };
+}
+
 // What a bot developer looks for first: the kind of activity and its text; of other calls, the end of their path.
-function headline({ way, title, body }) {
+function headline({ way, title, body: whole }) {
+  const body = typeof whole === 'string' ? glimpsed(whole) : whole;
   const [method, path] = way === 'to-bot' ? ['POST', ''] : title.split(' ');
   const kind = way === 'to-bot' ? title : body?.type || `…/${path.split('/').slice(-2).join('/')}`;
-  const said = body?.text || body?.name || (body?.attachments?.length ? `${body.attachments.length} attachment(s)` : '');
+  const said = body?.text || body?.name || attached(body?.attachments);
   return `${method === 'POST' ? '' : `${method} `}${kind}${said ? ` · ${said}` : ''}`;
+}
+
+function copier(text) {
+  const button = element('button', 'copy', 'Copy');
+  button.type = 'button';
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = 'Copied';
+    setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+  });
+  return button;
+}
+
+function block(text, copied) {
+  const made = element('div', 'block');
+  made.append(element('pre', '', text));
+  // Browsers keep the clipboard from pages that came over plain HTTP from another machine.
+  if (navigator.clipboard) made.append(copier(copied));
+  return made;
 }
 
 function draw(entry) {
   const item = element('li');
-  item.dataset.conversation = entry.conversation;
+  item.entry = entry;
   item.dataset.at = entry.at;
   const details = element('details');
   const summary = element('summary');
@@ -35,8 +66,8 @@ function draw(entry) {
   // Bodies are written out only when someone looks: most never are.
   details.addEventListener('toggle', () => {
     if (!details.open || details.querySelector('pre')) return;
-    details.append(element('pre', '', `${entry.at}  ${entry.title}\n${pretty(entry.body)}`));
-    if (entry.answer !== null && entry.answer !== '') details.append(element('pre', '', pretty(entry.answer)));
+    details.append(block(`${entry.at}  ${entry.title}\n${pretty(entry.body)}`, pretty(entry.body)));
+    if (entry.answer !== null && entry.answer !== '') details.append(block(pretty(entry.answer), pretty(entry.answer)));
   });
   item.append(details);
   if (entry.note) item.append(element('p', 'note', entry.note));
@@ -73,12 +104,25 @@ function insert(list, item) {
   else list.prepend(item);
 }
 
-/** Show what goes over the wire as it goes; `conversation` tells which one the chat shows. */
-export function followWire(conversation) {
+function holds({ title, body, answer, note }, text) {
+  return !text || [title, note, pretty(body), pretty(answer)].join('\n').toLowerCase().includes(text);
+}
+
+function filter(list, conversation) {
+  const mine = byId('mine').checked;
+  const text = byId('find').value.trim().toLowerCase();
+  let shown = 0;
+  for (const item of list.children) {
+    item.hidden = (mine && item.entry.conversation !== conversation) || !holds(item.entry, text);
+    shown += !item.hidden;
+  }
+  byId('quiet').hidden = shown > 0;
+  byId('quiet').textContent = list.children.length ? 'Nothing of this on the wire.' : 'Nothing went over the wire yet.';
+}
+
+/** Show what goes over the wire as it goes; `conversation` tells which one the chat shows, `answers` hears of the channel. */
+export function followWire(conversation, answers) {
   const list = byId('entries');
-  const filter = () => {
-    for (const item of list.children) item.hidden = byId('mine').checked && item.dataset.conversation !== conversation();
-  };
   const stream = new EventSource('/admin/wire/stream');
   let later;
   const count = () => {
@@ -88,19 +132,25 @@ export function followWire(conversation) {
       if (chosen !== undefined) drawAccount(chosen).catch(() => {});
     }, 300);
   };
+  const look = () => {
+    filter(list, conversation());
+    count();
+  };
+  stream.addEventListener('open', () => answers(true));
+  stream.addEventListener('error', () => answers(false));
   stream.addEventListener('message', ({ data }) => {
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
     insert(list, draw(JSON.parse(data)));
     while (list.children.length > LONGEST) list.firstChild.remove();
-    filter();
+    look();
     if (atEnd) list.scrollTop = list.scrollHeight;
-    count();
   });
-  byId('mine').addEventListener('change', () => {
-    filter();
-    count();
+  byId('mine').addEventListener('change', look);
+  byId('find').addEventListener('input', () => filter(list, conversation()));
+  byId('clear').addEventListener('click', () => {
+    list.replaceChildren();
+    look();
   });
-  count();
-  byId('clear').addEventListener('click', () => list.replaceChildren());
+  look();
   offerFaults().catch(() => {});
 }

@@ -6,6 +6,7 @@ import jwt
 import pytest
 from aiohttp import web
 
+from local.channel.page import SOURCES
 from tests.local_channel import Client
 
 
@@ -28,7 +29,7 @@ async def test_the_page_never_holds_the_secret(channel):
     assert b"the-secret" not in b"".join(bodies)
 
 
-@pytest.mark.parametrize("name", ["chat.js", "wire.js", "outbox.js", "memory.js", "theme.js", "chat.css", "icon.svg"])
+@pytest.mark.parametrize("name", sorted(path.name for path in SOURCES.iterdir() if path.suffix != ".html"))
 async def test_its_files(channel, name):
     answer = await channel.call("GET", f"/page/{name}", token=None)
     assert (answer.status, answer.headers["X-Content-Type-Options"]) == (200, "nosniff")
@@ -62,7 +63,11 @@ async def test_the_page_joins_a_teams_conversation_that_the_bot_made(channel):
 
 
 async def test_the_outbox_of_a_stand_in(tmp_path, bot):
-    sent = [{"kind": "sms", "to": "+1", "text": "one"}, {"kind": "email", "to": "a@b", "subject": "two"}, "noise"]
+    sent = [
+        {"id": 8, "kind": "sms", "to": "+1", "text": "one"},
+        {"id": 9, "kind": "email", "to": "a@b", "subject": "two", "html": "<p>two</p>"},
+        "noise",
+    ]
 
     async def messages(_):
         return web.json_response({"messages": sent})
@@ -76,7 +81,14 @@ async def test_the_outbox_of_a_stand_in(tmp_path, bot):
     await client.start()
     try:
         answer = await client.call("GET", "/page/outbox", token=None)
-        assert answer.body["messages"] == [sent[1], sent[0]]
+        assert answer.body["messages"] == [{**sent[1], "html": True}, {**sent[0], "html": False}]
+        mail = await client.call("GET", "/page/outbox/9", token=None)
+        assert (mail.status, mail.body) == (200, b"<p>two</p>")
+        assert mail.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        for number in ("8", "99", "9x", "%2e%2e"):
+            assert (await client.call("GET", f"/page/outbox/{number}", token=None)).status == 404
+        elsewhere = {"Sec-Fetch-Site": "cross-site"}
+        assert (await client.call("GET", "/page/outbox/9", token=None, headers=elsewhere)).status == 403
         await runner.cleanup()
         answer = await client.call("GET", "/page/outbox", token=None)
         assert (answer.status, answer.code) == (502, "BadGateway")
@@ -88,3 +100,16 @@ async def test_no_outbox_says_what_to_do(channel):
     answer = await channel.call("GET", "/page/outbox", token=None)
     assert answer.status == 404
     assert "--outbox" in answer.body["error"]["message"]
+
+
+async def test_a_reader_of_the_wire_misses_nothing_after_a_restart(channel, bot):
+    conversation, token, _ = await channel.open()
+    for _ in range(3):
+        await channel.say(conversation, token, "before")
+    known = (await channel.call("GET", "/admin/wire", token=None)).body["entries"][-1]["id"]
+    await channel.restart()
+    for number in range(4):
+        await channel.say(conversation, token, f"after {number}")
+    entries = (await channel.call("GET", f"/admin/wire?after={known}", token=None)).body["entries"]
+    asked = [entry["body"]["text"] for entry in entries if entry["way"] == "to-bot"]
+    assert asked == [f"after {number}" for number in range(4)]
