@@ -158,5 +158,11 @@ async def test_botframework_connector_accepts_the_channels_tokens(tmp_path, bot)
         assert identity.get_claim_value("exp") > time.time()
         with pytest.raises(Exception, match="endorsement"):
             await asyncio.to_thread(check, "skype")
+        # It keeps the keys that it fetched for an hour.
+        await program.call("POST", "/admin/auth/rotate", token=None)
+        await question_of(program, bot)
+        assert bot.headers[-1]["Authorization"] != header
+        header = bot.headers[-1]["Authorization"]
+        assert (await asyncio.to_thread(check, "directline")).is_authenticated
     finally:
         await program.stop()
