@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from local.channel.errors import BotUnreachableError, ChannelError, bot_error, bot_timeout
+from local.channel.errors import BotRepliesError, BotUnreachableError, ChannelError, bot_error, bot_timeout
 from local.channel.properties import checked
 from local.channel.store import Activity
 from local.channel.wire import NOT_JSON, json_value
@@ -64,18 +64,6 @@ class BotClient:
         finally:
             outcome = Outcome(status, time.monotonic() - started, bytes(heard.body), note)
             self._wire_log.record("to-bot", activity["type"], activity["conversation"]["id"], activity, outcome)
-
-    async def fetch(self, url: str) -> Any:
-        """JSON of another stand-in on this machine; raises 502 (ChannelError)."""
-        heard = Heard()
-        try:
-            async with self._open().get(url, timeout=aiohttp.ClientTimeout(total=5)) as answer:
-                await _read(answer, heard)
-            if not answer.ok:
-                raise ChannelError(502, "BadGateway", f"{url} answered HTTP {answer.status}.")
-            return json_value(heard.body)
-        except (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError, *NOT_JSON) as error:
-            raise ChannelError(502, "BadGateway", f"{url} does not answer with JSON ({error}).") from error
 
     async def _within(self, activity: Activity, seconds: float, heard: Heard) -> None:
         try:
@@ -149,8 +137,8 @@ def _replies(answer: Any) -> list[Activity]:
         raise bot_error("the bot's answer is not an object with the 'activities' that deliveryMode asked for.")
     replies = answer.get("activities") or []
     if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
-        raise bot_error("the 'activities' of the bot's answer are not an array of activities.")
+        raise BotRepliesError("the 'activities' of the bot's answer are not an array of activities.", [None])
     try:
         return [checked(reply) for reply in replies]
     except ChannelError as error:
-        raise bot_error(f"an activity in the bot's answer is malformed: {error.message}") from None
+        raise BotRepliesError(f"an activity in the bot's answer is malformed: {error.message}", replies) from None

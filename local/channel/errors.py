@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class ChannelError(Exception):
@@ -58,6 +59,14 @@ class BotUnreachableError(ChannelError):
 
 def bot_error(reason: str) -> ChannelError:
     return ChannelError(502, "BotError", f"Failed to send activity: {reason}")
+
+
+class BotRepliesError(ChannelError):
+    """The bot's answer holds replies that nobody can be shown; `replies` are what it held, None for what is none."""
+
+    def __init__(self, reason: str, replies: Sequence[dict[str, Any] | None]) -> None:
+        super().__init__(502, "BotError", f"Failed to send activity: {reason}")
+        self.replies = replies
 
 
 def bot_timeout(seconds: float) -> ChannelError:

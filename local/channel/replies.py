@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from local.channel.account import Account, Addressee
 from local.channel.identity import Identity
 from local.channel.store import Activity, Conversation
@@ -24,10 +26,12 @@ class Replies:
             self._transcript.from_bot(conversation, dressed, send)
         self._account.answered(sends, 200)
 
-    def missed(self, conversation: Conversation, replies: list[Activity], status: int, fault: str) -> None:
-        """Enter into the account what nobody will see because a fault threw the bot's answer away."""
+    def missed(
+        self, conversation: Conversation, replies: Sequence[Activity | None], status: int, fault: str = ""
+    ) -> None:
+        """Enter into the account what nobody will see: a fault threw the answer away, or it is malformed."""
         self._account.answered(self._asked(conversation, replies), status, fault)
 
-    def _asked(self, conversation: Conversation, replies: list[Activity]) -> list[int]:
+    def _asked(self, conversation: Conversation, replies: Sequence[Activity | None]) -> list[int]:
         addressee = Addressee(conversation.channel_id, conversation.tenant_id, conversation.user_id)
         return self._account.asked("reply", conversation.id, addressee, replies) if replies else []

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from local.channel.account import DROPPED, Account
 from local.channel.bot_client import TURN_SECONDS, BotClient
-from local.channel.errors import BotUnreachableError, ChannelError
+from local.channel.errors import BotRepliesError, BotUnreachableError, ChannelError
 from local.channel.faults import Faults
 from local.channel.identity import Identity
 from local.channel.mentions import reaches_bot, with_mention
@@ -122,11 +122,18 @@ class Turns:
         fault = self.faults.choose("turn", conversation.id, (conversation.user_id, activity["from"]["id"]))
         if fault and fault.delay:
             await asyncio.sleep(min(fault.delay, max(deadline - loop.time(), 0)))
-        replies = await self.bot.post(activity, deadline - loop.time())
+        replies = await self._answer(conversation, activity, deadline - loop.time())
         if fault and fault.twice:
             self.replies.missed(conversation, replies, DROPPED, fault.id)
-            replies = await self.bot.post(activity, deadline - loop.time())
+            replies = await self._answer(conversation, activity, deadline - loop.time())
         if fault and fault.status:
             self.replies.missed(conversation, replies, fault.status, fault.id)
             raise ChannelError(fault.status, fault.code or "ServiceError", fault.message)
         return replies
+
+    async def _answer(self, conversation: Conversation, activity: Activity, seconds: float) -> list[Activity]:
+        try:
+            return await self.bot.post(activity, seconds)
+        except BotRepliesError as error:
+            self.replies.missed(conversation, error.replies, error.status)
+            raise

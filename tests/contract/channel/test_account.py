@@ -204,6 +204,16 @@ async def test_expected_replies_are_sends(channel, bot, question):
     assert await counts(channel, "delivered", "undelivered", "duplicated", "repeated") == (3, 1, 0, 0)
 
 
+async def test_replies_that_are_malformed_are_undelivered_as_those_of_a_history_are(channel, bot, question):
+    conversation = question["conversation"]["id"]
+    for activities in ([{"type": "message", "text": "one"}, {"text": "no type"}], "none at all"):
+        bot.answer = {"activities": activities}
+        answer = await channel.say(conversation, "the-secret", "ask", deliveryMode="expectReplies")
+        assert (answer.status, answer.code) == (502, "BotError")
+    assert await counts(channel, "asked", "refused", "undelivered") == (3, 3, 3)
+    assert [each["text"] for each in await listed(channel, "undelivered")] == ["one", "no type", ""]
+
+
 async def test_a_bot_that_hung_up_heard_no_answer(channel, bot, question, monkeypatch):
     """Its retry is one although the channel went on to keep the first try."""
     hung_up = asyncio.Event()
