@@ -108,7 +108,7 @@ async def _notification(asked: NotificationRequest, chosen: str) -> Notification
         category=asked.category,
         content=content,
         priority=asked.priority,
-        channels=asked.channels,
+        channels=asked.channels and tuple(dict.fromkeys(asked.channels)),
         not_before=asked.not_before,
         expires_at=asked.expires_at,
         on_ambiguous=asked.on_ambiguous,

@@ -6,7 +6,7 @@ request that cannot be done whole.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ from ringback.tables.aliases import LONGEST_ID, Alias, directory_alias, external
 from ringback.tables.users import UserRow
 
 MAX_EXTERNAL_IDS = 20
+# What is said of one category counts after what is said of all in the same request.
+AFTER = timedelta(microseconds=1)
 LONGEST_NAME = 200
 Change = tuple[str, msgspec.Struct]
 
@@ -44,7 +46,7 @@ class UserWish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     """The body of PUT /api/users/{id}: what is left out stays, null takes an address away.
 
     `addresses` maps a kind of channel to an address; `email` and `phone` are two of them by name. `categories` maps a
-    category, or * for all, to true (opted in) or false (opted out).
+    category to true (opted in) or false (opted out), and * all but those that are named besides.
     """
 
     name: str | None = None
@@ -105,7 +107,7 @@ def changes_of(wish: UserWish, now: datetime) -> list[Change]:
         if checked_source(given.source, f"{field}.source") not in {"api", "import"}:
             raise RequestError("Other systems' consent has the source api or import.", field=f"{field}.source")
         word = Given(
-            channel=checked_channel(given.channel, f"{field}.channel"),
+            channel=_kind(given.channel, f"{field}.channel"),
             category=checked_category(given.category, f"{field}.category"),
             granted=given.granted,
             at=given.at or now,
@@ -114,8 +116,11 @@ def changes_of(wish: UserWish, now: datetime) -> list[Change]:
         changes.append(("consent", word))
     for name, wanted in wish.categories.items():
         category = checked_category(name, f"categories.{name}")
-        changes.append(("opt_in" if wanted else "opt_out", Word(category=category, at=now, source="api")))
+        at = now if category == EVERY else now + AFTER
+        changes.append(("opt_in" if wanted else "opt_out", Word(category=category, at=at, source="api")))
     if wish.preferences is not None:
+        for kind in wish.preferences.channels or ():
+            _kind(kind, "preferences.channels")
         changes.append(("prefer", wish.preferences))
     return changes
 
@@ -158,6 +163,13 @@ def view(row: UserRow, state: UserState, aliases: list[str], addresses: dict[str
         },
         "preferences": shown(state.preferences),
     }
+
+
+def _kind(text: str, field: str) -> str:
+    found = checked_channel(text, field)
+    if found not in registry.CHANNELS:
+        raise RequestError(f"There is no channel {found!r}: there are {', '.join(registry.CHANNELS)}.", field=field)
+    return found
 
 
 def _try_out(state: UserState, operation: str, word: msgspec.Struct) -> None:

@@ -11,6 +11,7 @@ import bot_http.notifications as door
 from ringback.channels import registry
 from ringback.channels.address import Address
 from ringback.delivery import fitting
+from ringback.delivery.ledger import Ledger
 from ringback.tables.addresses import AddressTable
 from ringback.tables.aliases import AliasTable
 from ringback.tables.notifications import NotificationTable
@@ -83,6 +84,13 @@ async def test_what_no_way_takes_is_refused_and_leaves_nothing_behind(call, tabl
 async def test_a_bad_request_names_the_field(call, fields, field):
     status, body = await call("post", **ask(id="n1", **fields))
     assert (status, body["field"]) == (400, field)
+
+
+async def test_a_channel_that_is_named_again_and_again_counts_once(call, tables):
+    assert (await call("post", **ask(id="n1", text="x", channels=["sms", "bot"] * 20_000)))[0] == 202
+    entry = await NotificationTable(tables).get("notify-n1")
+    row = await Ledger(tables).get(entry.user, entry.delivery)
+    assert row.channels == ("sms", "bot")
 
 
 async def test_a_person_is_no_conversation(call):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from ringback import ids
 from ringback.bot.arrivals import arrive
+from ringback.delivery import tidying
 from ringback.tables.addresses import AddressTable
 from tests.unit.app.test_arrivals import teams
 from tests.unit.app.test_users import api, entities  # noqa: F401  fixtures
@@ -30,7 +33,8 @@ async def test_a_directory_object_is_enough(api, tables, entities):  # noqa: F81
     assert "29:bob" not in str(entities.told)
 
 
-async def test_what_is_left_out_stays_and_null_takes_it_away(api, tables, entities):  # noqa: F811
+async def test_what_is_left_out_stays_and_null_takes_it_away(api, tables, entities, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(tidying, "SETTLED", timedelta(0))
     await api("PUT", ANN, {"teams": {"userId": "29:ann", "region": "emea"}})
     _, same = await api("PUT", ANN, {"email": "ann@example.org"})
     assert (same["teams"]["userId"], same["teams"]["region"]) == ("29:ann", "emea")

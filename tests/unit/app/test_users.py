@@ -13,6 +13,7 @@ import bot_http.users
 from ringback import ids
 from ringback.bot.arrivals import arrive
 from ringback.delivery import tidying
+from ringback.delivery.consent import is_out
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import new_row
 from ringback.delivery.notification import Notification
@@ -22,7 +23,7 @@ from ringback.tables.aliases import AliasTable, resolve_id
 from ringback.tables.errands import ErrandTable
 from ringback.tables.users import UserTable
 from tests.unit.app.conftest import inbound
-from tests.unit.app.people import Entities
+from tests.unit.app.people import Entities, writer
 
 NEW = ids.digest("external", "external:42")
 
@@ -195,6 +196,7 @@ async def test_nobody_is_merged(api):
         ({"externalIds": [str(number) for number in range(21)]}, "externalIds"),
         ({"consents": [{"channel": "sms", "source": "wrote"}]}, "consents[0].source"),
         ({"consents": [{"channel": "a b"}]}, "consents[0].channel"),
+        ({"consents": [{"channel": "emial"}]}, "consents[0].channel"),
         ({"consents": [{"channel": "sms", "category": "?"}]}, "consents[0].category"),
         ({"consents": [{"channel": "sms", "at": "2999-01-01T00:00:00Z"}]}, "consents[0].at"),
         ({"consents": [{"channel": "sms", "at": "2020-01-01T00:00:00"}]}, "consents[0].at"),
@@ -205,6 +207,7 @@ async def test_nobody_is_merged(api):
         ({"preferences": {"quietHours": ["x"], "timeZone": "UTC"}}, "preferences.quietHours"),
         ({"preferences": {"locale": "?"}}, "preferences.locale"),
         ({"preferences": {"channels": ["?"]}}, "preferences.channels"),
+        ({"preferences": {"channels": ["bot", "pigeon"]}}, "preferences.channels"),
         ({"preferences": {"rates": {"news": {"messages": 0, "perSeconds": 1}}}}, "preferences.rates.news"),
         ({"preferences": {"rates": {"*": {"messages": 10_000, "perSeconds": 0.001}}}}, "preferences.rates.*"),
         ({"consents": [{"channel": "sms", "at": "0001-01-01T00:00:00+14:00"}]}, "consents[0].at"),
@@ -279,6 +282,16 @@ async def test_a_registration_beside_an_erasure_leaves_nothing(api, tables, monk
     assert (status, problem["field"]) == (409, "id")
     assert await AddressTable(tables).of(NEW) == {}
     assert await AliasTable(tables).of(NEW) == []
+
+
+@pytest.mark.parametrize("names", [("*", "orders"), ("orders", "*")])
+async def test_all_but_one_category_in_one_request(api, entities, names):
+    entities.states[NEW] = writer()
+    for others, orders in ((False, True), (True, False)):
+        wish = {"*": others, "orders": orders}
+        await api("PUT", "external:42", {"categories": {name: wish[name] for name in names}})
+        state = entities.states[NEW]
+        assert (is_out(state.choices, "orders"), is_out(state.choices, "news")) == (not orders, not others)
 
 
 async def test_rates_read_as_they_were_written(api):
