@@ -29,6 +29,8 @@ from local.channel.wire import (
 )
 
 ACTIVITY_TYPE = "application/vnd.microsoft.activity"
+# A stream of empty files has no end that their size would set.
+MAX_PARTS = 100
 UNKNOWN_TYPE = "application/octet-stream"
 CONNECTOR_URL = re.compile(r"(?:/teams)?/+v3/attachments/(?P<id>[^/]+)/views/original")
 MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
@@ -41,6 +43,7 @@ class Upload:
     activity: Activity = field(default_factory=dict)
     files: list[Attachment] = field(default_factory=list)
     size: int = 0
+    parts: int = 0
 
 
 async def upload(request: web.Request) -> web.Response:
@@ -77,6 +80,9 @@ async def _multipart(request: web.Request) -> Upload:
         with readable("The upload"):
             reader = await request.multipart()
             while part := await reader.next():
+                received.parts += 1
+                if received.parts > MAX_PARTS:
+                    raise bad_argument(f"The upload has more than {MAX_PARTS} parts.")
                 await _take_part(received, part)
     except ChannelError:
         raise

@@ -159,6 +159,20 @@ async def test_multipart_without_a_boundary_is_400(channel):
     assert answer.status == 400
 
 
+async def test_files_without_end_are_400(channel, bot):
+    conversation, token, _ = await channel.open()
+
+    async def parts():
+        for number in range(200):
+            yield f'--x\r\nContent-Disposition: form-data; name="f"; filename="f{number}"\r\n\r\n\r\n'.encode()
+        yield b"--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await send(channel, conversation, token, parts(), **headers)
+    assert (answer.status, answer.code) == (400, "BadArgument")
+    assert bot.of_type("message") == []
+
+
 async def test_a_malformed_activity_part_is_400(channel):
     conversation, token, _ = await channel.open()
     form = aiohttp.FormData()
