@@ -17,6 +17,9 @@ _LINE_START = re.compile(r"^([ \t]*)(#{1,6}|[+-])(?=[ \t])", re.MULTILINE)
 _NUMBER_START = re.compile(r"^([ \t]*\d{1,9})([.)])(?=[ \t])", re.MULTILINE)
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
+# Embeddings and overrides of the direction, and isolates: https://www.unicode.org/reports/tr9/
+_CLOSERS = {**dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c"), **dict.fromkeys("\u2066\u2067\u2068", "\u2069")}
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _URL_QUOTES = {ord(char): f"%{ord(char):02X}" for char in "()<>[]`*\\|"}
 SCHEMES = ("http", "https", "mailto", "tel")
 _INLINE = re.compile(
@@ -43,8 +46,25 @@ class Markup(str):
 
 
 def clean(value: str) -> str:
-    """Without control characters; line breaks and tabs stay."""
-    return _CONTROL.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    """Without control characters, except line breaks and tabs; a direction of writing that it begins ends with it."""
+    text = _CONTROL.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    return _closed(text) if _DIRECTION.search(text) else text
+
+
+def _closed(text: str) -> str:
+    """Every direction that is begun ended, and none that was begun elsewhere: what stands beside keeps its own."""
+    waiting: list[str] = []
+    kept = []
+    for character in text:
+        if character in _CLOSERS:
+            waiting.append(_CLOSERS[character])
+        elif character in _CLOSERS.values():
+            if character not in waiting:
+                continue
+            while waiting.pop() != character:
+                pass
+        kept.append(character)
+    return "".join([*kept, *reversed(waiting)])
 
 
 def escape(value: str) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MARKDOWN, PLAIN, HTML = "markdown", "plain", "html"
 _UNSAFE = re.compile(r"(?:href|src|action)\s*=\s*[\"']?\s*(?:javascript|vbscript|data|file):", re.IGNORECASE)
+# What a browser skips in an address.
+_NOT_READ = re.compile(r"[\t\n]")
 
 
 class Text:
@@ -35,6 +37,10 @@ class Text:
         except Exception as error:  # noqa: BLE001  jinja2's, and Python's for what is nested too deeply
             raise self._broken(error) from None
         TextNames(root, self.field).check(tree)
+        if self._target == HTML:
+            from ringback.templates.html_places import check_places  # noqa: PLC0415  likewise
+
+            check_places(tree, self.field)
         self._compile()
 
     def render(self, data: dict[str, Any], locale: str, budget: Budget) -> str:
@@ -54,7 +60,7 @@ class Text:
         except Exception as error:  # noqa: BLE001  whatever an expression raises is the template's or the data's
             raise RenderError(f"{_words(error)}.", field=self.field) from None
         text = "".join(pieces)
-        if self._target == HTML and _UNSAFE.search(text):
+        if self._target == HTML and _UNSAFE.search(_NOT_READ.sub("", text)):
             raise RenderError("The HTML links to a script or to data.", field=self.field)
         return text
 

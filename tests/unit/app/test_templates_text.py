@@ -248,3 +248,59 @@ def test_lists_of_ordinary_size_go_through_filters():
     )
     many = [{"title": f"t{number % 3}", "price": number} for number in range(900)]
     assert renderer(en=shown).render(data(items=many)).text == "t0, t1, t2 404550 t2 4 6 1 2 cba"
+
+
+def page(html, **values):
+    written = {"chat": {"text": "x"}, "email": {"text": "x", "html": html}}
+    checked(en=written)
+    return renderer(en=written).render(data(**values), channel="email").html
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<a href={{ name }}>x</a>",
+        "<a href={% if note is defined %}x{{ name }}{% endif %}>x</a>",
+        "<a title = x{{ name }}>x</a>",
+        "<p {{ name }}>x</p>",
+        "<p x{{ name }}='y'>x</p>",
+        "<h{{ count|default(1) }}>x</h1>",
+        "<a onclick='go({{ name }})'>x</a>",
+        "<script>{{ name }}</script>",
+        "<style>{% for item in items %}{{ item.title }}{% endfor %}</style>",
+    ],
+)
+def test_html_takes_values_only_where_escaping_holds(html):
+    with pytest.raises(RequestError) as caught:
+        page(f"<p>x</p>{html}")
+    assert caught.value.field == "variants.en.email.html"
+
+
+def test_html_keeps_values_in_text_and_in_quotes():
+    html = (
+        "<!-- {{ name }} --><style>p { color: red }</style><p title=\"{{ name }}\" {% if note is defined %}id='{{ note }}'"
+        "{% endif %} style='width: {{ 10 * 5 }}%'>{{ name }} &lt; {% for item in items %}{{ item.title }}{% endfor %}</p>"
+    )
+    shown = page(html, name="x' onclick=go() y=\"--></p><script>", items=[])
+    assert "<script>" not in shown
+    assert 'title="x&#39; onclick=go() y=&#34;--&gt;&lt;/p&gt;&lt;script&gt;"' in shown
+
+
+@pytest.mark.parametrize("address", ["java\tscript:go()", "java\nscript:go()", " \n j\ta\nvascript:go()", "da\tta:x"])
+def test_html_links_to_no_script_that_a_browser_would_read(address):
+    with pytest.raises(RequestError, match="links to a script"):
+        page('<a href="{{ name }}">x</a>', name=address)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("\u202egnp", "\u202egnp\u202c"),
+        ("\u2067\u202ax", "\u2067\u202ax\u202c\u2069"),
+        ("a\u2069\u202cb", "ab"),
+        ("\u2068\u202ea\u2069b\u202c", "\u2068\u202ea\u2069b"),
+        ("\u0645\u0631\u062d\u0628\u0627 \u200f", "\u0645\u0631\u062d\u0628\u0627 \u200f"),
+    ],
+)
+def test_a_value_turns_the_writing_of_nothing_but_itself(name, shown):
+    assert text("Hi {{ name }}!", name=name) == f"Hi {shown}!"

@@ -1,0 +1,69 @@
+"""Where values may stand in the HTML of a template: in its text, and between the quotes of an attribute.
+
+Escaping makes a value harmless only there: without quotes a blank begins an attribute of its own, and in a script
+nothing is escaped at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+from jinja2 import nodes
+
+from ringback.errors import RequestError
+
+# A character that nobody writes stands for every value.
+VALUE = "\ue000"
+CODE = ("script", "style")
+_UNQUOTED = re.compile(rf"=\s*[^\s\"'>]*{VALUE}")
+_QUOTED = re.compile(r"=\s*(?:\"[^\"]*\"|'[^']*')")
+
+
+def check_places(tree: nodes.Template, field: str) -> None:
+    """Raise RequestError for a value where what it says would become part of the page."""
+    reader = _Places(field)
+    reader.feed("".join(_written(tree)))
+    reader.close()
+
+
+def _written(node: nodes.Node) -> Iterator[str]:
+    """The page as it is written, every branch and every loop once."""
+    if isinstance(node, nodes.TemplateData):
+        yield node.data.replace(VALUE, "")
+    elif isinstance(node, nodes.Expr):
+        yield VALUE
+    else:
+        for part in node.iter_child_nodes(only=("nodes", "body", "elif_", "else_")):
+            yield from _written(part)
+
+
+class _Places(HTMLParser):
+    def __init__(self, field: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self._field = field
+        self._code = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        written = self.get_starttag_text() or ""
+        outside = _QUOTED.sub("=", written)
+        if VALUE in outside:
+            what = "has to stand in quotes" if _UNQUOTED.search(outside) else "cannot name a tag or an attribute"
+            raise self._error(f"A value {what}: <{tag.replace(VALUE, '…')}")
+        for name, value in attrs:
+            if name.startswith("on") and VALUE in (value or ""):
+                raise self._error(f"A value cannot stand in a script: {name}")
+        self._code = tag if tag in CODE else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if VALUE in tag:
+            raise self._error("A value cannot name a tag or an attribute")
+        self._code = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._code and VALUE in data:
+            raise self._error(f"A value cannot stand in a {self._code}")
+
+    def _error(self, message: str) -> RequestError:
+        return RequestError(f"{message}.", field=self._field)
