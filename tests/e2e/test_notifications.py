@@ -119,6 +119,26 @@ def test_where_the_channel_can_a_message_is_edited_and_recalled(stack: Stack):
     assert caught.value.status == 409
 
 
+def test_what_is_too_large_for_teams_goes_by_the_next_channel(stack: Stack):
+    chat = Chat(stack.channel, f"dl_teams{time.time_ns()}", channelId="msteams")
+    chat.ask("hello", "Hello")
+    to = _teams_user(stack, chat)
+    buttons = [{"type": "Action.Submit", "title": str(number)} for number in range(200)]
+    words = f"Your parcel {time.time_ns()}"
+    card = {**CARD, "body": [{"type": "TextBlock", "text": f"{words} {'x' * 30_000}"}]}
+    # Far over the 28 KB that Teams' cards had once, and within what a message has.
+    assert ended(stack, notify(stack, chat, to=to, card=card)["id"])["channel"] == "bot"
+    with pytest.raises(HttpError) as caught:
+        notify(stack, chat, to=to, card={**card, "actions": buttons})
+    assert caught.value.status == 413
+    email = {"email": "ann@example.org", "consents": [{"channel": "email", "source": "import", "at": soon(-60)}]}
+    stack.api("PUT", f"users/aad%3A{to['tenantId']}%3A{to['aadObjectId']}", email)
+    view = ended(stack, notify(stack, chat, to=to, card={**card, "actions": buttons})["id"])
+    tries = [(attempt["channel"], attempt.get("code")) for attempt in view["attempts"]]
+    assert tries == [("bot", "MessageSizeTooBig"), ("email", None)]
+    assert words in str(request("GET", f"{stack.outbox}/outbox"))
+
+
 def _teams_user(stack: Stack, chat: Chat) -> dict[str, str]:
     """The person by directory and tenant, as the bot was told of them."""
     wire = request("GET", f"{stack.channel}/admin/wire")["entries"]
