@@ -24,12 +24,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
 # the second time tells nothing.
 NOT_TAKEN = ("stream", "turn")
 NOT_TWICE = ("stream", "delete", "upload", "login", "token", "reconnect", "get", *GROUPS["read"])
-TEXTS = ("code", "message", "conversation", "user")
-OF_ANSWERS = ("code", "message", "html", "retry_after")
-EMPTY = (0, None, "")
 NO_ANSWER = {"frame": ("status", "html", "retry_after"), "turn": ("drop", "html", "retry_after")}
 # Calls that name no conversation.
 NOWHERE = {"create", "conversations", "login"}
+# What an answer is made of besides its status.
+OF_ANSWERS = ("code", "message", "html", "retry_after")
+EMPTY = (0, None, "")
+# Text also where it looks like a number.
+TEXTS = ("code", "message", "conversation", "user")
 LONGEST_RETRY_AFTER = 86400
 WRITES_BLOCKED = '{"subCode":"MessageWritesBlocked","details":"The user blocked the bot.","errorCode":209}'
 
