@@ -95,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     throttle: ThrottleSettings = ThrottleSettings()
     retention: RetentionSettings = RetentionSettings()
     in_azure: bool
+    hub: str = ""
     tables_connection: str
     tables_endpoint: str = ""
     queues_connection: str = ""
@@ -119,6 +120,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         throttle=_throttle(environ),
         retention=_retention(environ),
         in_azure=in_azure,
+        hub=_hub(environ, in_azure),
         tables_connection=_development(environ.get("TABLES_CONNECTION_STRING") or storage),
         tables_endpoint=environ.get("AzureWebJobsStorage__tableServiceUri", ""),
         queues_connection=_development(environ.get("QUEUES_CONNECTION_STRING") or storage),
@@ -138,6 +140,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 def settings() -> Settings:
     """The settings of this process."""
     return read_settings(os.environ)
+
+
+def _hub(environ: Mapping[str, str], in_azure: bool) -> str:
+    """Which task hub this process works for; on one machine hosts with states of their own bear the same name."""
+    name = environ.get("TASKHUB_NAME", "")
+    return name if in_azure else f"{name}@{environ.get('WEBSITE_HOSTNAME', '')}"
 
 
 def _bot(environ: Mapping[str, str], in_azure: bool) -> BotSettings:

@@ -30,6 +30,8 @@ START_GRACE = timedelta(seconds=10)
 ORPHAN_AGE = timedelta(hours=1)
 # How long after it should have moved a delivery is held against the engine, and how often one that waits long.
 LOOK_AGAIN, LONGEST_UNSEEN = timedelta(minutes=5), timedelta(hours=6)
+# A task hub that has not looked after its own for so long is no more; one that lives puts each look off until the next.
+ABANDONED = timedelta(days=1)
 # A try in progress ends within this time as a rule.
 SETTLE_SECONDS, SETTLE_STEP = 3.0, 0.1
 WRITES = 5
@@ -107,8 +109,11 @@ class DeliveryDesk:
     async def _hold_against_engine(self, row: LedgerRow) -> LedgerRow:
         """Start an open row that has no orchestration, close one whose orchestration was ended from outside.
 
-        Of two who do it at once the engine starts one and the ledger lets one end be written.
+        Of two who do it at once the engine starts one and the ledger lets one end be written. What another task hub
+        brings is not in this one's engine, and its people are not known there.
         """
+        if self._is_elsewhere(row):
+            return row
         status = await self._engine.status(instance_of(row.id, row.round))
         if status is None:
             await self.tidy(row)
@@ -119,6 +124,9 @@ class DeliveryDesk:
             if row.state == "failed":
                 await self.letters.put(dead_letter(row))
         return row
+
+    def _is_elsewhere(self, row: LedgerRow) -> bool:
+        return row.hub is not None and row.hub != self.ledger.hub
 
     async def settled(self, notification_id: str) -> LedgerRow:
         """The row, once no try is in progress; raises ConflictError when one takes long."""
@@ -154,7 +162,7 @@ class DeliveryDesk:
         letter, number = dead_letter(row), row.round + 1
         await self.index.list_open(Listing(delivery=row.id, user=row.user, at=_now(), round=number))
         row.state, row.code, row.detail, row.failed_at = "pending", None, None, None
-        row.round = number
+        row.round, row.hub = number, self.ledger.hub
         try:
             await self.ledger.save(row)
         except RetryableError:
@@ -186,6 +194,11 @@ class DeliveryDesk:
             if now - listing.at > ORPHAN_AGE:
                 await self.index.unlist(listing.delivery, listing.round)
             return
+        if self._is_elsewhere(row):
+            if now - listing.at < ABANDONED:
+                return
+            row.hub = self.ledger.hub
+            await self.ledger.save(row)
         if not row.is_over(listing.round):
             row = await self._hold_against_engine(row)
         elif row.state == "failed" and row.round == listing.round and not row.erased:
@@ -205,7 +218,7 @@ class DeliveryDesk:
             if await self.ledger.open(row):
                 await self._start(row)
         elif not row.is_final and not row.tries and now - (row.created_at or now) > START_GRACE:
-            await self._start(row)
+            row = await self._hold_against_engine(row)
         return row
 
     async def _start(self, row: LedgerRow, *, fresh: bool = False) -> None:

@@ -69,6 +69,11 @@ class Ledger:
         self._tables = tables
         self._opened = _opened.setdefault(tables, TtlCache(OPENED_SECONDS, OPENED_SIZE))
 
+    @property
+    def hub(self) -> str:
+        """The task hub of this process."""
+        return self._tables.hub
+
     async def open(self, row: LedgerRow) -> bool:
         """Insert a new delivery, also in the place of one withdrawn; False when the ledger holds its id already."""
         try:
@@ -214,6 +219,7 @@ class Ledger:
             yield LedgerKey(id=row["RowKey"], created_at=created, purged=bool(row.get("Purged")))
 
     async def _write(self, row: LedgerRow, *, content: bool = False) -> LedgerRow:
+        row.hub = row.hub or self.hub
         extra = content_properties(row.content) if content and row.content is not None else {}
         return await self._update(row, {**changed(row), **extra} if row.etag else whole(row), UpdateMode.MERGE)
 

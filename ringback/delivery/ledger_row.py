@@ -37,8 +37,8 @@ class LedgerRow(msgspec.Struct, kw_only=True):
 
     `tries` counts all tries, `attempts` lists the last of them; `ambiguous` counts those that may have arrived unknown
     to us. `channel` and `reference` say by which way it was tried last; with `activity_id` they find a message sent.
-    `locale` is the one that it was last worded for. `failed_at` is when it ended without having been delivered;
-    `failed_before` when an earlier round did.
+    `hub` is the task hub whose orchestration brings it; `locale` the one that it was last worded for. `failed_at` is
+    when it ended without having been delivered, `failed_before` when an earlier round did.
     `erased`: its person was, and its content with them. `emptied`: its content went for its age. `withdrawn`: it is
     being removed for its age, and nobody is to see it any more.
     """
@@ -72,6 +72,7 @@ class LedgerRow(msgspec.Struct, kw_only=True):
     edited_at: datetime | None = None
     latency: float | None = None
     round: int = 0
+    hub: str | None = None
     erased: bool = False
     emptied: bool = False
     withdrawn: bool = False
@@ -150,6 +151,7 @@ CHANGING = {
     "edited_at": "EditedAt",
     "latency": "LatencySeconds",
     "round": "Round",
+    "hub": "Hub",
 }
 CLEARED = {"code": "", "detail": "", "activity_id": ""}
 

@@ -110,7 +110,8 @@ class OperationsDesk:
     async def look(self, row: OperationRow) -> View:
         """The row beside what the engine says; closes a row whose instance ended without a word."""
         status = await self._engine.status(row.id)
-        if row.is_open:
+        # What another task hub runs is not in this one's engine.
+        if row.is_open and row.hub in {None, self.table.hub}:
             gone = lost_state(row, status)
             if gone is not None:
                 row = await self._close_lost(row, gone)

@@ -40,7 +40,9 @@ class ErrandTable:
         table = await self._tables.get(ERRANDS)
         with suppress(ResourceNotFoundError):
             at = max(at, _aware((await table.get_entity(kind, user))["At"]))
-        metadata = await table.upsert_entity({"PartitionKey": kind, "RowKey": user, "At": at, "Begun": False})
+        metadata = await table.upsert_entity(
+            {"PartitionKey": kind, "RowKey": user, "At": at, "Begun": False, "Hub": self._tables.hub}
+        )
         return Errand(kind=kind, user=user, at=at, etag=metadata["etag"])
 
     async def begun(self, errand: Errand) -> Errand:
@@ -64,10 +66,12 @@ class ErrandTable:
             return
 
     async def listed(self) -> AsyncIterator[Errand]:
-        """Every errand."""
+        """Every errand of this task hub: what people wait for, and what is kept of them, is out of sight of others."""
         table = await self._tables.get(ERRANDS)
         for kind in KINDS:
             async for entity in table.query_entities("PartitionKey eq @kind", parameters={"kind": kind}):
+                if entity.get("Hub", self._tables.hub) != self._tables.hub:
+                    continue
                 etag = str(entity.metadata["etag"])
                 at, begun = _aware(entity["At"]), bool(entity.get("Begun"))
                 yield Errand(kind=kind, user=entity["RowKey"], at=at, etag=etag, begun=begun)

@@ -45,6 +45,8 @@ class OperationRow(msgspec.Struct, kw_only=True):
     message_id: str | None = None
     text: str | None = None
     ended_at: datetime | None = None
+    # The task hub that runs it.
+    hub: str | None = None
     # Its person was erased, and with them what it was asked and what it answered.
     erased: bool = False
 
@@ -65,8 +67,14 @@ class OperationTable:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
+    @property
+    def hub(self) -> str:
+        """The task hub of this process."""
+        return self._tables.hub
+
     async def insert(self, row: OperationRow) -> bool:
         """List the operation as open, then insert its row; False when that id was seen before."""
+        row.hub = self.hub
         entity = _entity(row)
         if len(entity["Input"]) > MAX_TEXT:
             raise TooLargeError(f"The operation's input is over {MAX_TEXT} characters of JSON.", field="input")
@@ -219,6 +227,7 @@ _NAMES = {
     "message_id": "MessageId",
     "text": "Text",
     "ended_at": "EndedAt",
+    "hub": "Hub",
     "erased": "Erased",
 }
 

@@ -32,10 +32,14 @@ ENGAGEMENT = "engagement"
 
 
 class Tables:
-    """The app's tables over one pooled client; `await tables.get(name)` creates the table if it is missing."""
+    """The app's tables over one pooled client; `await tables.get(name)` creates the table if it is missing.
 
-    def __init__(self, service: TableServiceClient) -> None:
+    `hub` is the task hub of this process: orchestrations of others that share the tables are out of its sight.
+    """
+
+    def __init__(self, service: TableServiceClient, hub: str = "") -> None:
         self._service = service
+        self.hub = hub
         self._ready: dict[str, asyncio.Task[TableClient]] = {}
 
     async def get(self, name: str) -> TableClient:
@@ -64,7 +68,8 @@ def tables() -> Tables:
     loop = asyncio.get_running_loop()
     found = _tables.get(loop)
     if found is None:
-        found = _tables[loop] = Tables(connect(settings()))
+        config = settings()
+        found = _tables[loop] = Tables(connect(config), config.hub)
     return found
 
 

@@ -4,9 +4,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from ringback.operations.desk import OperationsDesk
 from ringback.operations.recovery import recover_all
-from ringback.tables.operations import OperationRow
-from ringback.tables.service import OPEN_OPERATIONS
+from ringback.tables.operations import OperationRow, OperationTable
+from ringback.tables.service import OPEN_OPERATIONS, Tables, connect
+from tests.unit.app.conftest import Engine
 
 NONE = timedelta(0)
 
@@ -82,3 +84,15 @@ async def test_one_that_cannot_be_recovered_does_not_hold_up_the_others(desk, en
     engine.broken = True
     assert await recover_all(desk) == 1
     assert "ann-one" in caplog.text
+
+
+async def test_what_another_task_hub_runs_is_left_to_it(desk, engine, config):
+    await desk.begin(row("one"))
+    tables, theirs = Tables(connect(config), "another hub"), Engine()
+    elsewhere = OperationsDesk(OperationTable(tables), theirs)
+    await recover_all(elsewhere)
+    assert (await elsewhere.look(await elsewhere.table.get("ann-one"))).row.is_open
+    assert theirs.started == []
+    await tables.close()
+    assert [orchestrator for orchestrator, _, _ in engine.started] == ["long_operation"]
+    assert (await desk.table.get("ann-one")).state == "running"

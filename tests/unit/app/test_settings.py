@@ -163,3 +163,10 @@ def test_the_channels_of_chat_identities_are_spelt_exactly():
 def test_how_long_what_has_ended_is_kept(days, content_days, expected):
     found = read_settings({**SAMPLE, "RETENTION_DAYS": days, "RETENTION_CONTENT_DAYS": content_days}).retention
     assert (found.days, found.content_days) == expected
+
+
+def test_hosts_on_one_machine_are_task_hubs_of_their_own_and_instances_of_an_app_are_one():
+    hosts = [{"TASKHUB_NAME": "Ringback", "WEBSITE_HOSTNAME": f"localhost:{port}"} for port in (7071, 7072)]
+    assert len({read_settings({"SIGNING_KEY": "k" * 40, **host}).hub for host in hosts}) == 2
+    azure = {"SIGNING_KEY": "k" * 40, "WEBSITE_INSTANCE_ID": "1"}
+    assert {read_settings({**azure, **host}).hub for host in hosts} == {"Ringback"}

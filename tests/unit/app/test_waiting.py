@@ -14,6 +14,7 @@ from ringback.delivery.preferences import RateWish, Wish
 from ringback.delivery.recovery import recover_errands
 from ringback.delivery.waiting import tell_and_wake
 from ringback.tables.errands import ErrandTable
+from ringback.tables.service import Tables, connect
 from tests.unit.app.people import NOW, Entities, ask, writer
 
 NONE = timedelta(0)
@@ -115,3 +116,11 @@ def test_a_new_rate_voids_the_times_that_were_promised_at_the_old_one():
     assert [ask(state).decision for _ in range(4)] == ["send", "wait", "wait", "wait"]
     entities.do("ann", "prefer", Wish(rates={"*": RateWish(1, 60)}))
     assert ask(state).until <= NOW + timedelta(seconds=61)
+
+
+async def test_an_errand_of_another_task_hub_is_left_to_it(tables, config):
+    await ErrandTable(tables).add("wake", "ann", datetime.now(timezone.utc))
+    elsewhere = Tables(connect(config), "another hub")
+    assert await errands(elsewhere) == []
+    assert await errands(tables) == [("wake", "ann")]
+    await elsewhere.close()
