@@ -189,15 +189,16 @@ class Store:
 
     def release(self, conversation_id: str) -> int:
         """Give held activities their positions, oldest first; returns how many there were."""
-        with self.database.transaction() as connection:
-            rows = connection.execute(
-                "SELECT seq FROM log WHERE conversation = ? AND position IS NULL ORDER BY seq", (conversation_id,)
-            ).fetchall()
-            _, last = _count(connection, conversation_id, positions=len(rows))
-            connection.executemany(
-                "UPDATE log SET position = ? WHERE seq = ?",
-                [(position, row["seq"]) for position, row in enumerate(rows, last - len(rows) + 1)],
-            )
+        rows = self.connection.execute(
+            "SELECT seq FROM log WHERE conversation = ? AND position IS NULL ORDER BY seq", (conversation_id,)
+        ).fetchall()
+        if rows:
+            with self.database.transaction() as connection:
+                _, last = _count(connection, conversation_id, positions=len(rows))
+                connection.executemany(
+                    "UPDATE log SET position = ? WHERE seq = ?",
+                    [(position, row["seq"]) for position, row in enumerate(rows, last - len(rows) + 1)],
+                )
         return len(rows)
 
     def release_all(self) -> None:

@@ -94,6 +94,11 @@ class Transcript:
             self.store.append(conversation.id, activity, "user")
             self._wake(conversation.id)
 
+    def settle(self, conversation_id: str) -> None:
+        """What was held for an echo follows it in the transaction of this call, unless another turn is under way."""
+        if conversation_id in self._held and self._turns[conversation_id] == 1:
+            self.store.release(conversation_id)
+
     def replace(self, conversation: Conversation, activity: Activity) -> None:
         """Show the new text of an activity that the bot changed; a client replaces what has the same id."""
         self._release(conversation.id)

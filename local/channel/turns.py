@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from contextlib import ExitStack
 
 from local.channel.account import DROPPED, Account
 from local.channel.bot_client import TURN_SECONDS, BotClient
@@ -69,15 +68,13 @@ class Turns:
         if not reaches_bot(conversation, activity, bot):
             self.transcript.echo(conversation, shown)
             return activity_id
-        with ExitStack() as turn:
-            turn.enter_context(self.transcript.turn(conversation.id))
+        with self.transcript.turn(conversation.id):
             told = {**shown, **self.identity.addressed(conversation, activity)}
             replies = await self._post(conversation, told, deadline)
             with self.store.database.transaction():
                 self.transcript.echo(conversation, shown)
                 self.replies.keep(conversation, replies)
-                # In the same transaction, what was held for the echo comes after it.
-                turn.close()
+                self.transcript.settle(conversation.id)
         return activity_id
 
     async def _announce_start(self, conversation: Conversation) -> None:

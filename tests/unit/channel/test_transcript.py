@@ -61,6 +61,30 @@ async def test_what_is_held_is_not_forgotten_when_the_disk_was_full(transcript, 
     assert texts(transcript) == ["held", "next"]
 
 
+async def test_what_is_held_goes_out_when_its_echo_could_not_be_kept(transcript, database):
+    conversation = transcript.store.conversation("c")
+    with pytest.raises(RuntimeError), transcript.turn("c"):
+        transcript.from_bot(conversation, {"type": "message", "text": "held"})
+        with database.transaction():
+            transcript.echo(conversation, {"type": "message", "text": "echo"})
+            transcript.settle("c")
+            assert texts(transcript) == ["echo", "held"]
+            raise RuntimeError
+    assert texts(transcript) == ["held"]
+
+
+async def test_what_is_held_waits_for_the_echoes_of_all_turns(transcript):
+    conversation = transcript.store.conversation("c")
+    with transcript.turn("c"):
+        with transcript.turn("c"):
+            transcript.from_bot(conversation, {"type": "message", "text": "held"})
+            transcript.settle("c")
+            assert texts(transcript) == []
+        assert texts(transcript) == []
+        transcript.settle("c")
+        assert texts(transcript) == ["held"]
+
+
 def test_transactions_inside_one_another_are_one(database):
     with pytest.raises(RuntimeError), database.transaction():
         with database.transaction():
