@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -17,6 +17,7 @@ class TtlCache(Generic[Key, Value]):
     def __init__(self, seconds: float, size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._size, self._clock = seconds, size, clock
         self._entries: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
+        self._reading: dict[Key, object] = {}
         self.hits = self.misses = 0
 
     def get(self, key: Key) -> Value | None:
@@ -30,8 +31,26 @@ class TtlCache(Generic[Key, Value]):
         self.misses += 1
         return None
 
+    async def read(
+        self, key: Key, load: Callable[[], Awaitable[Value | None]], keeps: Callable[[Value], bool] = lambda _: True
+    ) -> Value | None:
+        """The value, or what `load` finds: kept if it may be, and was neither written nor dropped while it was read."""
+        found = self.get(key)
+        if found is not None:
+            return found
+        mark = self._reading[key] = object()
+        try:
+            found = await load()
+            if found is not None and self._reading.get(key) is mark and keeps(found):
+                self.put(key, found)
+        finally:
+            if self._reading.get(key) is mark:
+                del self._reading[key]
+        return found
+
     def put(self, key: Key, value: Value) -> None:
         """Keep a value from now on."""
+        self._reading.pop(key, None)
         self._entries[key] = self._clock() + self._seconds, value
         self._entries.move_to_end(key)
         if len(self._entries) > self._size:
@@ -44,7 +63,8 @@ class TtlCache(Generic[Key, Value]):
         return value
 
     def drop(self, fits: Callable[[Key, Value], bool]) -> None:
-        """Forget every entry that fits."""
+        """Forget every entry that fits; what is being read in this moment may be one, and is not kept."""
+        self._reading.clear()
         for key in [key for key, (_, value) in self._entries.items() if fits(key, value)]:
             del self._entries[key]
 

@@ -75,13 +75,10 @@ class ReferenceTable:
 
     async def recipient(self, user: str, key: str) -> Recipient | None:
         """Where a key of the user's entity leads: a conversation or an address, at most CACHE_SECONDS old; or None."""
-        found = self._cache.get((user, key))
-        if found is None:
-            found = await self._recipient(user, key)
-            # Who has no conversation may have one in a moment.
-            if found is not None and not isinstance(found, TeamsUser):
-                self._cache.put((user, key), found)
-        return found
+        # Who has no conversation may have one in a moment.
+        return await self._cache.read(
+            (user, key), lambda: self._recipient(user, key), keeps=lambda found: not isinstance(found, TeamsUser)
+        )
 
     async def _recipient(self, user: str, key: str) -> Recipient | None:
         kind, dash, _ = key.partition("-")

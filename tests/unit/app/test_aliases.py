@@ -159,6 +159,48 @@ async def test_what_was_read_once_is_kept_for_the_senders(tables):
     assert 0.0 < cache_metrics()["hitRate"] < 1.0
 
 
+async def test_what_changes_while_it_is_read_is_not_kept_as_it_was(tables, monkeypatch):
+    references, known = ReferenceTable(tables), reference()
+    moved = reference(seen=NOW + timedelta(seconds=1), service_url="http://127.0.0.1:2")
+    at = (known.user_key, known.key)
+    read = ReferenceTable.get
+
+    async def read_before(change):
+        async def overtaken(self, user, conversation):
+            found = await read(self, user, conversation)
+            await change()
+            return found
+
+        monkeypatch.setattr(ReferenceTable, "get", overtaken)
+        found = await references.recipient(*at)
+        monkeypatch.setattr(ReferenceTable, "get", read)
+        return found
+
+    await references.put(known)
+    references_module._caches[tables].drop(lambda *_: True)
+    assert await read_before(lambda: references.put(moved)) == known
+    assert await references.recipient(*at) == moved
+    references_module._caches[tables].drop(lambda *_: True)
+    assert await read_before(lambda: references.erase(known.user_key)) == moved
+    assert await references.recipient(*at) is None
+
+
+async def test_what_could_not_be_read_is_read_again():
+    cache: TtlCache[str, int] = TtlCache(10, 2)
+
+    async def broken():
+        raise OSError
+
+    async def found():
+        return 7
+
+    with pytest.raises(OSError):
+        await cache.read("a", broken)
+    assert [await cache.read("a", found), await cache.read("a", broken)] == [7, 7]
+    assert await cache.read("b", found, keeps=lambda value: value != 7) == 7
+    assert cache.get("b") is None
+
+
 def test_a_cache_forgets_what_is_old_and_what_is_too_much():
     now = 0.0
     cache: TtlCache[str, int] = TtlCache(10, 2, clock=lambda: now)
