@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from weakref import WeakValueDictionary
 
 from local.channel.account import DROPPED, Account
 from local.channel.bot_client import TURN_SECONDS, BotClient
@@ -40,7 +41,8 @@ class Turns:
         self.identity = identity
         # Ids that no log keeps, and that the bot may ask about nevertheless.
         self.told: deque[str] = deque(maxlen=1000)
-        self._locks: dict[str, asyncio.Lock] = {}
+        # A lock is there as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def started(self, conversation: Conversation) -> None:
@@ -101,8 +103,6 @@ class Turns:
                     self.told.append(update["id"])
                     await self._tell(conversation, update, deadline)
                 self.store.announced(conversation.id, members)
-        if not self.store.unannounced(conversation.id):
-            self._locks.pop(conversation.id, None)
 
     async def _tell(self, conversation: Conversation, update: Activity, deadline: float) -> None:
         """A bot that heard of its members and failed is not told again; one that was not there is."""

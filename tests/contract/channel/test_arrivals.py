@@ -5,6 +5,9 @@ import asyncio
 import aiohttp
 from aiohttp import web
 
+from local.channel.context import CHANNEL
+from local.channel.store import Member
+
 
 async def test_a_known_user_is_announced_with_the_bot(channel, bot):
     conversation, _, _ = await channel.open(locale="de-DE")
@@ -63,3 +66,31 @@ async def _start_on(bot, port):
     await bot._runner.setup()
     await web.TCPSite(bot._runner, "127.0.0.1", port, reuse_address=True).start()
     bot._session = aiohttp.ClientSession()
+
+
+async def test_who_joins_as_an_announcement_ends_is_announced_once(channel, bot, monkeypatch):
+    """Whoever waits for that end and who joins then must not both tell of the newcomer."""
+    served = channel.runner.app[CHANNEL]
+    told, gate = [], asyncio.Event()
+
+    async def post(activity, _):
+        told.append(activity)
+        await asyncio.sleep(0)
+        await gate.wait()
+        return []
+
+    monkeypatch.setattr(served.bot, "post", post)
+    conversation = served.conversation((await channel.open())[0])
+    while not told:
+        await asyncio.sleep(0)
+
+    def say(user):
+        message = {"type": "message", "text": "hi", "from": {"id": user}}
+        return asyncio.ensure_future(served.turns.user_activity(conversation, message, Member(user, "", "user")))
+
+    waiting = say("dl_ann")
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(waiting, say("dl_bob"))
+    added = [member["id"] for activity in told for member in activity.get("membersAdded", ())]
+    assert sorted(added) == ["bot", "dl_ann", "dl_bob"]
