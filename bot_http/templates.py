@@ -8,9 +8,9 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
+from bot_http.bodies import decode
 from bot_http.problem import answer, answers_problems
 from ringback.channels import message_size
-from ringback.errors import RequestError
 from ringback.tables.service import tables
 from ringback.templates.library import Stored, Templates
 from ringback.templates.model import CHAT, KINDS
@@ -19,7 +19,7 @@ from ringback.templates.rendering import Renderer
 bp = df.Blueprint()
 
 
-class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True):
+class PreviewRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of POST /api/templates/{name}/preview; `data` left out stands for an example made from the schema."""
 
     data: dict[str, Any] | None = None
@@ -80,7 +80,7 @@ async def delete_template(req: func.HttpRequest) -> func.HttpResponse:
 @answers_problems
 async def preview_template(req: func.HttpRequest) -> func.HttpResponse:
     """What a reader would get, with its sizes and warnings; nothing is sent."""
-    wanted = _preview(req.get_body())
+    wanted = decode(req.get_body() or b"{}", PreviewRequest, '{"data"?, "locale"?, "channel"?}')
     found = await _templates().get(req.route_params["name"])
     renderer = Renderer(found.template)
     data = _example(renderer) if wanted.data is None else wanted.data
@@ -116,14 +116,6 @@ def _templates() -> Templates:
 def _body(found: Stored) -> dict[str, Any]:
     state = {"version": found.version, "builtin": found.is_builtin, "updatedAt": found.updated_at}
     return {**msgspec.to_builtins(found.template), **state}
-
-
-def _preview(body: bytes) -> PreviewRequest:
-    try:
-        return msgspec.json.decode(body or b"{}", type=PreviewRequest)
-    except (msgspec.DecodeError, RecursionError) as error:
-        field = next((name for name in PreviewRequest.__struct_fields__ if f"$.{name}" in str(error)), "body")
-        raise RequestError(f'Send {{"data"?, "locale"?, "channel"?}}: {error}.', field=field) from None
 
 
 def _example(renderer: Renderer) -> dict[str, Any]:

@@ -16,6 +16,8 @@ KINDS = (CHAT, SMS, EMAIL)
 # Eight binary properties of 64 KiB hold it (ringback/tables/templates.py).
 MAX_BODY = 256 * 1024
 MAX_TEXT = 16 * 1024
+# A property of a table's row holds 32 Ki characters.
+MAX_DESCRIPTION = 2_000
 MAX_VARIANTS = 60
 # What a GET adds to a template, so that its answer can be changed and sent back.
 READ_ONLY = ("version", "builtin", "updatedAt", "warnings", "example")
@@ -92,6 +94,8 @@ def _check_form(template: Template) -> None:
     if not fallbacks(template.default_locale):
         message = f"{template.default_locale!r} is no locale: write it as de or de-AT."
         raise RequestError(message, field="defaultLocale")
+    if len(template.description) > MAX_DESCRIPTION:
+        raise TooLargeError(f"The description is over {MAX_DESCRIPTION} characters.", field="description")
     seen: set[str] = set()
     for locale, kinds in template.variants.items():
         where = f"variants.{locale}"

@@ -86,6 +86,14 @@ def test_bodies_that_are_no_template(raw):
     assert caught.value.field == "body"
 
 
+def test_a_description_has_room_in_its_row():
+    given = body(en="x")
+    assert parse_template("x", json.dumps({**given, "description": "ü" * 2_000}).encode()).description
+    with pytest.raises(TooLargeError) as caught:
+        parse_template("x", json.dumps({**given, "description": "x" * 2_001}).encode())
+    assert caught.value.field == "description"
+
+
 def test_a_chat_message_with_a_card():
     template = renderer(en={"chat": {"text": "Hi **{{ name }}**", "card": card(block("${name}"))}})
     message = template.render(data())
