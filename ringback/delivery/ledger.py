@@ -80,7 +80,8 @@ class Ledger:
             await self._write(row)
         except RetryableError:
             return await self._replace_withdrawn(row)
-        self._opened.put((row.user, row.id), msgspec.structs.replace(row))
+        if row.state == "pending":
+            self._opened.put((row.user, row.id), msgspec.structs.replace(row))
         return True
 
     async def _replace_withdrawn(self, row: LedgerRow) -> bool:

@@ -72,3 +72,11 @@ async def test_what_the_opener_goes_on_to_do_with_its_row_is_its_own_affair(tabl
     await ledger.open(row)
     row.state = "cancelled"
     assert (await ledger.find(NOTIFICATION, NOW)).state == "pending"
+
+
+async def test_what_is_to_wait_is_not_kept_in_memory(tables, elsewhere):
+    ledger, row = Ledger(tables), new_row(NOTIFICATION, NOW)
+    row.state = "waiting"
+    await ledger.open(row)
+    await cancel(elsewhere)
+    assert (await ledger.find(NOTIFICATION, NOW)).state == "cancelled"
