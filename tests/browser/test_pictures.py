@@ -54,7 +54,7 @@ async def stack(tmp_path, bundle):
         await asyncio.to_thread(made.kill)
 
 
-async def test_pictures(stack, browser):
+async def test_pictures(browser, stack):
     PICTURES.mkdir(parents=True, exist_ok=True)
     page = await (await browser.new_context(viewport=DESKTOP)).new_page()
     await page.goto(stack.channel)
