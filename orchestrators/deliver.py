@@ -109,7 +109,7 @@ class Delivery:
         return msgspec.convert(raw, GateAnswer)
 
     def _try(self, stops: list[Stop], locale: str | None, give_up_at: datetime) -> Steps:
-        """Send by the first way; by the next one when that is refused for good; again later when it is not."""
+        """Send by the first way; None when it is refused for good and there are others; again later when it is not."""
         while True:
             answer = yield from self._send(stops[0], locale, last=len(stops) == 1)
             self._tell_person(stops[0], answer)
@@ -126,7 +126,8 @@ class Delivery:
                 self._code = answer.code
                 if not stops:
                     return {"state": "failed", "reason": answer.code, "attempts": self._attempt}
-                continue
+                # The person may have opted out, or wish for another order, since the gate answered.
+                return None
             due = self._now + timedelta(seconds=answer.retry_after or 1.0)
             if due > give_up_at:
                 return (yield from self._end("failed", f"gave-up: {answer.code}"))
@@ -158,7 +159,9 @@ class Delivery:
     def _tell_person(self, stop: Stop, answer: SendAnswer) -> None:
         """What the channel's answer says of the way itself is kept where the next gate looks."""
         if answer.reaction is not None:
-            said = {"reference": stop.reference, "reaction": answer.reaction, "at": self._now.isoformat()}
+            # Who wrote while the channel was still thinking is not blocked by what it says.
+            at = answer.at or self._now
+            said = {"reference": stop.reference, "reaction": answer.reaction, "at": at.isoformat()}
             self._context.signal_entity(self._person, "channel_said", said)
 
     def _wait(self, until: datetime, reason: str | None, *, note: bool = True) -> Steps:

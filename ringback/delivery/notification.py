@@ -109,7 +109,7 @@ class SendAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome is delivered, retry, ambiguous or permanent (the channel's answer), throttled (nothing was tried: too many
     messages at this moment), stale (nothing was tried: the gate answered too long ago) or ended (the ledger says that
-    the delivery is over: `state`).
+    the delivery is over: `state`). `reaction` is what the answer means for the way, as of `at`, when the try began.
     """
 
     outcome: str
@@ -118,6 +118,7 @@ class SendAnswer(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | None = None
     activity_id: str | None = None
     reaction: str | None = None
+    at: datetime | None = None
     state: str | None = None
 
 

@@ -196,6 +196,7 @@ def _answer(row: LedgerRow, result: SendResult, attempt: int) -> SendAnswer:
         retry_after=wait,
         activity_id=result.activity_id,
         reaction=result.reaction.value if outcome != "delivered" and result.reaction.value != "none" else None,
+        at=row.attempts[-1].at,
     )
 
 

@@ -127,6 +127,24 @@ def test_what_one_way_refuses_goes_by_the_next_and_the_person_is_told():
     assert (operation, said["reference"], said["reaction"]) == ("channel_said", "c", "until-user-writes")
 
 
+def test_before_the_next_way_the_gate_is_asked_for_who_has_opted_out_meanwhile():
+    refused = {"outcome": "permanent", "code": "Blocked"}
+    context = Context([SEND, {"decision": "suppressed", "reason": "opted-out: orders"}], [refused])
+    assert context.run() == {"state": "suppressed", "reason": "opted-out: orders", "attempts": 1}
+    other_order = {**SEND, "route": [{"channel": "email", "reference": "m"}, *ROUTE]}
+    context = Context([SEND, other_order], [refused, {"outcome": "delivered"}])
+    assert context.run()["state"] == "delivered"
+    assert [order["stop"]["channel"] for order in context.named("send_message")] == ["bot", "email"]
+
+
+def test_what_the_channel_said_counts_from_when_the_try_began():
+    began = (START - timedelta(seconds=20)).isoformat()
+    refused = {"outcome": "permanent", "code": "Blocked", "reaction": "until-user-writes", "at": began}
+    context = Context([SEND], [refused, {"outcome": "delivered"}])
+    context.run()
+    assert [said["at"] for _, said in context.signals] == [began]
+
+
 def test_the_persons_locale_goes_with_the_order():
     context = Context([{**SEND, "locale": "de-AT"}], [{"outcome": "delivered"}])
     context.run()

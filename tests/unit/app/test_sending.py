@@ -240,6 +240,12 @@ async def test_a_permanent_answer_is_a_dead_letter_only_by_the_last_way(bench):
     assert (letter.delivery, letter.code, letter.channel, letter.tries) == ("d1", "NoNumber", "sms", 2)
 
 
+async def test_what_the_channel_says_of_a_way_is_dated_by_the_beginning_of_the_try(bench):
+    bench.channel.answers = [says("permanent", "Blocked", reaction=Reaction.UNTIL_USER_WRITES)]
+    answer = await bench.send()
+    assert answer.at == (await bench.row()).attempts[0].at <= now()
+
+
 async def test_a_process_that_died_between_row_and_letter_leaves_the_letter_to_the_next_try(bench):
     row = await bench.ledger.find(Notification(id="d1", user="u", category="x", content={}), now())
     row = await bench.ledger.claim(row, Stop(channel="bot", reference="c"), now())
