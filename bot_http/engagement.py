@@ -47,7 +47,7 @@ def _line(key: tuple[str, str, str], presses: int, deliveries: int) -> dict[str,
 
 def _days(begin: str | None, end: str | None) -> tuple[date, date]:
     last = _day(end, "to") or datetime.now(timezone.utc).date()
-    first = _day(begin, "from") or last - USUAL
+    first = _day(begin, "from") or max(last, date.min + USUAL) - USUAL
     if first > last:
         raise RequestError("from is after to.", field="from")
     if last - first > MOST:
@@ -59,6 +59,7 @@ def _day(text: str | None, field: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        # date.fromisoformat takes what only some versions of Python do, such as 2026-W10-1.
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc).date()
     except ValueError:
         raise RequestError(f"{field} must be a day, such as 2026-03-01.", field=field) from None

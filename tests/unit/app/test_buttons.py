@@ -160,7 +160,15 @@ async def test_what_was_pressed_is_shown_of_one_and_over_all(world, monkeypatch,
     assert (await summed(**days, action="rate", category="orders"))[1]["engagement"] == [line]
     assert (await summed(**days, category="news"))[1]["engagement"] == []
     assert (await summed())[1]["to"] == datetime.now(timezone.utc).date().isoformat()
-    for wrong in ({"from": "x"}, {"from": "2026-03-02", "to": "2026-03-01"}, {"from": "2020-01-01"}):
+    assert (await summed(to="0001-01-05"))[1]["from"] == "0001-01-01"
+    assert (await summed(to="9999-12-31"))[1]["from"] == "9999-12-02"
+    wrong_ones = (
+        {"from": "x"},
+        {"from": "2026-03-02", "to": "2026-03-01"},
+        {"from": "2020-01-01"},
+        {"from": "20260301"},
+    )
+    for wrong in wrong_ones:
         status, body = await summed(**wrong)
         assert (status, body["field"]) == (400, "from")
 
