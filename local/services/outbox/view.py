@@ -12,10 +12,12 @@ from local.services.outbox.faults import FaultError
 from local.services.outbox.wire import FAULTS, STORE, answer, decoded, refused
 
 MOST_SHOWN = 5000
+ON_THE_PAGE = 100
 # No page of the outbox runs scripts or loads anything.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'"
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 50rem; padding: 0 1rem; }
+body { overflow-wrap: anywhere; }
 article { border: 1px solid #8886; border-radius: 8px; margin: 1rem 0; padding: .8rem 1rem; }
 h2 { font-size: 1rem; margin: 0; } small { opacity: .7; } pre { font: inherit; white-space: pre-wrap; }
 iframe { border: 1px solid #8886; height: 16rem; width: 100%; } :root { color-scheme: light dark; }
@@ -49,9 +51,12 @@ async def message_html(request: web.Request) -> web.Response:
 
 
 async def page(request: web.Request) -> web.Response:
-    shown = request.app[STORE].messages(limit=100)[::-1]
-    body = "".join(map(_article, shown)) or "<p>No e-mail and no text message was sent yet.</p>"
-    head = f'<meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Outbox</title><style>{STYLE}</style>'
+    found = request.app[STORE].messages(limit=ON_THE_PAGE + 1)[::-1]
+    body = "".join(map(_article, found[:ON_THE_PAGE])) or "<p>No e-mail and no text message was sent yet.</p>"
+    if len(found) > ON_THE_PAGE:
+        body += f'<p>The newest {ON_THE_PAGE}. <a href="/outbox?limit={MOST_SHOWN}">All of them as JSON</a></p>'
+    metas = '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">'
+    head = f'<meta charset="utf-8">{metas}<title>Outbox</title><style>{STYLE}</style>'
     text = f'<!doctype html><html lang="en"><head>{head}</head><body><h1>Outbox</h1>{body}</body></html>'
     return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 

@@ -264,3 +264,27 @@ async def test_who_refuses_is_kept_by_recipient(client):
     assert await (await client.put("/admin/refusals/+4915112345678")).json() == {"refusals": ["+4915112345678"]}
     assert (await post(client, SMS, text("+4915112345678")))[1]["value"][0]["successful"] is False
     assert await (await client.delete("/admin/refusals/+4915112345678")).json() == {"refusals": []}
+
+
+async def page(client) -> str:
+    answer = await client.get("/")
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+    return await answer.text()
+
+
+async def test_the_page_of_nothing(client):
+    assert "No e-mail and no text message" in await page(client)
+
+
+async def test_the_page_tells_when_there_is_more_than_it_shows(client, outbox):
+    for number in range(100):
+        outbox._store.add(Message("sms", "sms", "+1", "+2", f"text {number}"))
+    assert "All of them" not in await page(client)
+    outbox._store.add(Message("email", "email", "a@example.org", "<b@example.org>", "the newest", html="<p>x</p>"))
+    shown = await page(client)
+    assert shown.count("<article>") == 100
+    assert "text 0<" not in shown
+    assert "the newest" in shown
+    assert "&lt;b@example.org&gt;" in shown
+    assert '<iframe sandbox src="/outbox/101/html"' in shown
+    assert '<a href="/outbox?limit=5000">' in shown
