@@ -27,6 +27,8 @@ from ringback.templates.library import Templates
 
 log = logging.getLogger(__name__)
 LEAST_SECONDS, LAST_TRY_SECONDS = 0.5, 4.0
+# Each try of the second kind may be one more copy of the message: a channel that never answers is asked ever less often.
+LONGEST_PAUSE, LONGEST_AMBIGUOUS = 300.0, 3_600.0
 UNKNOWN = "unknown"
 # So long an order may lie in a queue, or in a host that is down, before the gate is to be asked anew.
 STALE = timedelta(minutes=5)
@@ -188,7 +190,8 @@ def _answer(row: LedgerRow, result: SendResult, attempt: int) -> SendAnswer:
     if wait is None and outcome in {"retry", "ambiguous"}:
         # The one more try that an outage gets must come after a short outage, not a few milliseconds into it.
         least = LAST_TRY_SECONDS if result.retries == 1 else LEAST_SECONDS
-        wait = least + backoff(attempt, random=random.random)
+        longest = LONGEST_PAUSE if outcome == "retry" else LONGEST_AMBIGUOUS
+        wait = least + backoff(attempt, cap=longest, random=random.random)
     return SendAnswer(
         outcome=outcome,
         code=result.code,

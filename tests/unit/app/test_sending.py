@@ -293,6 +293,13 @@ async def test_without_a_time_to_come_again_the_pauses_grow(bench, monkeypatch, 
     assert waits == pytest.approx([1.5, 2.5, 4.5, 300.5], abs=0.5)
 
 
+async def test_a_channel_that_never_says_what_became_of_it_is_asked_ever_less_often(bench, monkeypatch):
+    monkeypatch.setattr("random.random", lambda: 0.999)
+    bench.channel.answers = [says("ambiguous", "NoAnswer")]
+    waits = [(await bench.send(attempt=number)).retry_after for number in (1, 3, 10, 13, 50)]
+    assert waits == pytest.approx([1.5, 4.5, 512.5, 3600.5, 3600.5], abs=5)
+
+
 async def test_the_channels_own_time_is_kept(bench):
     bench.channel.answers = [says("retry", "TooManyRequests", retry_after=7.0)]
     assert (await bench.send(attempt=20)).retry_after == 7.0
