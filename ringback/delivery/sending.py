@@ -27,7 +27,7 @@ from ringback.templates.library import Templates
 
 log = logging.getLogger(__name__)
 LEAST_SECONDS, LAST_TRY_SECONDS = 0.5, 4.0
-# Each try of the second kind may be one more copy of the message: a channel that never answers is asked ever less often.
+# Each try of the second kind may be one more copy: a channel that never answers is asked ever less often.
 LONGEST_PAUSE, LONGEST_AMBIGUOUS = 300.0, 3_600.0
 UNKNOWN = "unknown"
 # So long an order may lie in a queue, or in a host that is down, before the gate is to be asked anew.
