@@ -8,13 +8,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import secrets
+
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+KEY = re.compile(r"[^/\\#?\x00-\x1f\x7f-\x9f]{1,255}")
 
 
 def digest(*parts: str, length: int = 32) -> str:
     """`length` base32 characters of a SHA-256 over the parts; ("a", "bc") and ("ab", "c") differ."""
     raw = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).digest()
     return base64.b32encode(raw).decode().lower()[:length]
+
+
+def is_key(text: str) -> bool:
+    """Whether a table can have such a key: it refuses to be asked for another, as if it were broken."""
+    return KEY.fullmatch(text) is not None
 
 
 def user_key(channel_id: str, user_id: str, tenant_id: str | None = None, aad_object_id: str | None = None) -> str:

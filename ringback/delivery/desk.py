@@ -16,7 +16,7 @@ from ringback.delivery.ledger_row import LedgerRow, new_row
 from ringback.delivery.notification import CANCEL_EVENT, Notification, instance_of
 from ringback.delivery.sending import dead_letter
 from ringback.errors import ConflictError, NotFoundError, RetryableError
-from ringback.ids import owner_of
+from ringback.ids import is_key, owner_of
 from ringback.operations.desk import DELIVER, DurableEngine
 from ringback.tables.dead_letters import DeadLetter, DeadLetterTable
 from ringback.tables.notifications import Listing, NotificationEntry, NotificationTable
@@ -89,15 +89,17 @@ class DeliveryDesk:
 
     async def find(self, notification_id: str) -> LedgerRow:
         """The row of a notification, or of an operation's delivery; raises NotFoundError."""
-        entry = await self.index.get(delivery_of(notification_id))
-        if entry is not None:
-            row = await self.ledger.get(entry.user, entry.delivery)
-        else:
-            row = await self.ledger.get(owner_of(notification_id), notification_id)
+        row = await self._stored(notification_id) if is_key(notification_id) else None
         if row is None or row.withdrawn:
             days = f" One that ended more than {self._kept_days} days ago was removed." if self._kept_days else ""
             raise NotFoundError(f"There is no notification {notification_id!r}.{days}", field="id")
         return row
+
+    async def _stored(self, notification_id: str) -> LedgerRow | None:
+        entry = await self.index.get(delivery_of(notification_id))
+        if entry is not None:
+            return await self.ledger.get(entry.user, entry.delivery)
+        return await self.ledger.get(owner_of(notification_id), notification_id)
 
     async def look(self, notification_id: str) -> LedgerRow:
         """The row; one whose orchestration is gone is started again, or is a dead letter if an operator ended it."""

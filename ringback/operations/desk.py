@@ -16,6 +16,7 @@ import msgspec
 from ringback.bot import messages
 from ringback.delivery.notification import Notification
 from ringback.errors import NotFoundError
+from ringback.ids import is_key
 from ringback.operations.catalogue import title
 from ringback.operations.operation import CANCEL_EVENT, OperationStart
 from ringback.tables.operations import OperationRow, OperationTable
@@ -100,7 +101,7 @@ class OperationsDesk:
 
     async def view(self, identity: str) -> View:
         """One operation; raises NotFoundError."""
-        row = await self.table.get(identity)
+        row = await self.table.get(identity) if is_key(identity) else None
         if row is None:
             days = f" One that ended more than {self._kept_days} days ago was removed." if self._kept_days else ""
             hint = "`GET /api/operations` lists what can be started."

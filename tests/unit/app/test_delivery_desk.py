@@ -21,7 +21,9 @@ from ringback.delivery.notification import Notification, Stop, instance_of
 from ringback.delivery.recovery import recover_deliveries
 from ringback.delivery.sending import dead_letter
 from ringback.errors import ConflictError, NotFoundError
+from ringback.operations.desk import OperationsDesk
 from ringback.tables.notifications import Listing, NotificationEntry
+from ringback.tables.operations import OperationTable
 from ringback.tables.service import Tables, connect
 from tests.unit.app.conftest import Engine
 
@@ -62,6 +64,15 @@ async def test_the_row_is_written_and_the_orchestration_started_without_the_cont
     assert (stored.state, stored.content) == ("pending", {"type": "message", "text": "x"})
     assert (row.id, public_id(row.id)) == ("notify-n1", "n1")
     assert await listed(desk) == {"notify-n1"}
+
+
+@pytest.mark.parametrize("identity", ["a/b", "a\\b", "a#b", "a?b", "a\nb", "a\x85b", "", "x" * 256])
+async def test_what_can_be_no_key_of_a_table_is_not_asked_for(engine, identity):
+    """Azure answers such a question with an error of its own, not with 404."""
+    nowhere = type("Nowhere", (), {})()
+    for door in (DeliveryDesk(nowhere, engine).find, OperationsDesk(OperationTable(nowhere), engine).view):
+        with pytest.raises(NotFoundError):
+            await door(identity)
 
 
 async def test_the_same_again_is_once_and_another_body_or_person_does_not_take_the_id(desk, engine):
