@@ -152,7 +152,7 @@ def _check_channels(channels: tuple[str, ...]) -> None:
 def _check_link(link: str) -> None:
     try:
         parts = urlsplit(link)
-        fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and len(link) <= LONGEST_LINK
+        fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0 and len(link) <= LONGEST_LINK
     except ValueError:
         fits = False
     if not fits or any(character.isspace() or not character.isprintable() for character in link):

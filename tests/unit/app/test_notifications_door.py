@@ -78,6 +78,8 @@ async def test_what_no_way_takes_is_refused_and_leaves_nothing_behind(call, tabl
         ({"text": "x", "notBefore": "9999-12-31T23:59:59-14:00"}, "notBefore"),
         ({"text": "x", "expiresAt": "0001-01-01T00:00:00+14:00"}, "expiresAt"),
         ({"template": "t", "locale": "German, please"}, "locale"),
+        ({"text": "x", "link": "https://shop.example:99999/"}, "link"),
+        ({"text": "x", "link": "https://shop.example:0/"}, "link"),
         ({"text": "x", "not-before": "2026-01-01T00:00:00Z"}, "not-before"),
     ],
 )
