@@ -152,10 +152,10 @@ def _check_channels(channels: tuple[str, ...]) -> None:
 def _check_link(link: str) -> None:
     try:
         parts = urlsplit(link)
-        fits = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0 and len(link) <= LONGEST_LINK
+        whole = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fits = False
-    if not fits or any(character.isspace() or not character.isprintable() for character in link):
+        whole = False
+    if not whole or len(link) > LONGEST_LINK or any(character.isspace() or not character.isprintable() for character in link):
         text = "link must be a whole address of http or https, such as https://example.org/orders/7"
         raise RequestError(f"{text}, of at most {LONGEST_LINK} characters.", field="link")
 
