@@ -66,7 +66,7 @@ async def test_the_wire_pane_shows_hundreds_of_activities_and_the_beginning_of_a
     question = site.bot.of_type("message")[0]
     for number in range(450):
         await site.bot.say(question, f"number {number}")
-    await site.bot.say(question, "huge", channelData={"much": "x" * 2 * BODY_LIMIT})
+    await site.bot.say(question, "huge" * BODY_LIMIT)
     huge = page.locator("#entries li").last
     await huge.filter(has_text="huge").wait_for()
     assert await page.locator("#entries li").count() == 400

@@ -17,7 +17,7 @@ function attached(attachments) {
 
 // The channel keeps the beginning of a body that is long, as text.
 function glimpsed(text) {
-  const found = name => new RegExp(`"${name}"\\s*:\\s*"((?:[^"\\\\]|\\\\.)*)"`).exec(text)?.[1];
+  const found = name => new RegExp(`"${name}"\\s*:\\s*"((?:[^"\\\\]|\\\\.)*)`).exec(text)?.[1];
   return { type: found('type'), text: found('text'), name: found('name') };
 }
 
@@ -27,7 +27,7 @@ function headline({ way, title, body: whole }) {
   const [method, path] = way === 'to-bot' ? ['POST', ''] : title.split(' ');
   const kind = way === 'to-bot' ? title : body?.type || `…/${path.split('/').slice(-2).join('/')}`;
   const said = body?.text || body?.name || attached(body?.attachments);
-  return `${method === 'POST' ? '' : `${method} `}${kind}${said ? ` · ${said}` : ''}`;
+  return `${method === 'POST' ? '' : `${method} `}${kind}${said ? ` · ${said}` : ''}`.slice(0, 200);
 }
 
 function copier(text) {
