@@ -155,7 +155,7 @@ def _check_link(link: str) -> None:
         whole = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         whole = False
-    if not whole or len(link) > LONGEST_LINK or any(character.isspace() or not character.isprintable() for character in link):
+    if not whole or len(link) > LONGEST_LINK or not all(map(_is_seen, link)):
         text = "link must be a whole address of http or https, such as https://example.org/orders/7"
         raise RequestError(f"{text}, of at most {LONGEST_LINK} characters.", field="link")
 
