@@ -159,7 +159,7 @@ class DeliveryDesk:
 
         Nothing goes out twice by it: of two who ask at once the row's etag lets one through.
         """
-        if row.state != "failed" or row.erased or row.withdrawn:
+        if not _can_be_sent_again(row):
             return False
         letter, number = dead_letter(row), row.round + 1
         await self.index.list_open(Listing(delivery=row.id, user=row.user, at=_now(), round=number))
@@ -180,7 +180,7 @@ class DeliveryDesk:
         if row is not None and await self.redrive(row):
             return True
         row = await self.ledger.get(letter.user, letter.delivery)
-        if row is None or row.erased or row.state != "failed" or dead_letter(row).key != letter.key:
+        if row is None or not _can_be_sent_again(row) or dead_letter(row).key != letter.key:
             await self.letters.remove(letter)
         return False
 
@@ -203,7 +203,7 @@ class DeliveryDesk:
             await self.ledger.save(row)
         if not row.is_over(listing.round):
             row = await self._hold_against_engine(row)
-        elif row.state == "failed" and row.round == listing.round and not row.erased:
+        elif _can_be_sent_again(row) and row.round == listing.round:
             # Its activity was ended from outside, maybe between the row and the letter.
             await self.letters.put(dead_letter(row))
         if row.is_over(listing.round):
@@ -227,6 +227,11 @@ class DeliveryDesk:
         """Start the row's round unless it runs."""
         instance, payload = instance_of(row.id, row.round), msgspec.to_builtins(row.notification)
         await self._engine.start(DELIVER, instance, payload, fresh=fresh)
+
+
+def _can_be_sent_again(row: LedgerRow) -> bool:
+    """Whether it failed, and what it said is there and stays."""
+    return row.state == "failed" and not row.erased and not row.withdrawn
 
 
 def _opening(notification: Notification, now: datetime) -> LedgerRow:

@@ -110,6 +110,15 @@ async def test_a_letter_that_a_crash_left_behind_goes_when_it_is_sent_again(fail
     assert await failures.letters() == []
 
 
+async def test_what_is_being_removed_for_its_age_is_not_sent_again(failures, redrive):
+    row = await failures.new("n1")
+    await failures.desk.ledger.withdraw(row)
+    assert (await redrive("n1"))[0] == 404
+    assert (await redrive(code="Unauthorized"))[1]["skipped"] == ["n1"]
+    assert await failures.letters() == []
+    assert (await failures.desk.ledger.get("ann", "notify-n1")).state == "failed"
+
+
 async def test_some_are_sent_again_once_and_the_others_named(failures, redrive):
     for identity in ("n1", "n2"):
         await failures.new(identity)
