@@ -27,6 +27,8 @@ DEFAULT_LOCALE = "en-US"
 LONGEST_SUBJECT = 150
 TEMPLATE = "$template"
 LINK_TITLE = "Open"
+# By which it is known among the links of the card's author.
+LINK_ID = "ringback-link"
 SMS, EMAIL = "sms", "email"
 PAGE_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 Content = dict[str, Any]
@@ -42,7 +44,8 @@ def from_card(card: Mapping[str, Any], text: str | None, link: str | None) -> Co
     check_card(dict(card), "card")
     shown = dict(card)
     if link:
-        shown["actions"] = [*(shown.get("actions") or []), {"type": "Action.OpenUrl", "title": LINK_TITLE, "url": link}]
+        button = {"type": "Action.OpenUrl", "id": LINK_ID, "title": LINK_TITLE, "url": link}
+        shown["actions"] = [*(shown.get("actions") or []), button]
     content: Content = {"type": "message", "attachments": [{"contentType": CARD_TYPE, "content": shown}]}
     if text:
         # Beside a card the text would be shown twice.
@@ -114,13 +117,13 @@ def linked_page(page: str, link: str | None) -> str:
 
 
 def deep_link(content: Content) -> str | None:
-    """The link that the message was asked for with, or None; of a card, its last button that opens one."""
+    """The link that a card or a template was asked for with, or None."""
     use = content.get(TEMPLATE)
     if use is not None:
         link: str | None = use["link"]
         return link
-    opens = [action for card in _cards(content) for action in card.get("actions") or () if _opens(action)]
-    return opens[-1]["url"] if opens else None
+    actions = (action for card in _cards(content) for action in card.get("actions") or ())
+    return next((action["url"] for action in actions if action.get("id") == LINK_ID), None)
 
 
 def marked(content: Content, delivery_id: str) -> Content:
@@ -154,10 +157,6 @@ def _cards(content: Content) -> list[Content]:
 
 def _is_card(part: Any) -> bool:
     return isinstance(part, dict) and part.get("contentType") == CARD_TYPE and isinstance(part.get("content"), dict)
-
-
-def _opens(action: Any) -> bool:
-    return isinstance(action, dict) and action.get("type") == "Action.OpenUrl" and isinstance(action.get("url"), str)
 
 
 def _subject(text: str) -> str:

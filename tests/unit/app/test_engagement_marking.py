@@ -149,6 +149,13 @@ def test_what_has_no_mark_is_not_ours(value):
     assert read_mark(value) is None
 
 
+def test_a_link_of_the_author_is_not_the_one_that_was_asked_for():
+    authored = card(TEXT, actions=[SUBMIT, OPEN])
+    assert deep_link(from_card(authored, "Parcel", None)) is None
+    assert deep_link(from_card(authored, "Parcel", "https://shop.example/8")) == "https://shop.example/8"
+    assert deep_link({"text": "https://shop.example/7"}) is None
+
+
 def test_a_message_is_marked_whole_and_can_be_disarmed():
     content = from_card(card(TEXT, actions=[SUBMIT]), "Parcel", "https://shop.example/7")
     message = marked(content, "d")
