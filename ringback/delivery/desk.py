@@ -76,7 +76,9 @@ class DeliveryDesk:
                 raise ConflictError(text, field="id")
             return await self._again(msgspec.structs.replace(notification, user=seen.user), seen, now)
         row = _opening(notification, now)
-        await self.ledger.open(row)
+        if not await self.ledger.open(row):
+            # A request of the same id came between the two writes, perhaps in another task hub: it starts its row.
+            return await self.ledger.get(row.user, row.id) or row
         await self._start(row, fresh=True)
         return row
 

@@ -66,6 +66,22 @@ async def test_the_row_is_written_and_the_orchestration_started_without_the_cont
     assert await listed(desk) == {"notify-n1"}
 
 
+async def test_of_two_who_take_an_id_in_at_once_one_starts_it(desk, tables, engine):
+    """Each in a task hub of its own, which would not see the other's orchestration."""
+    others = type(engine)()
+    other, insert = DeliveryDesk(tables, others), desk.index.insert
+
+    async def beside(entry, at):
+        assert await insert(entry, at)
+        await other.submit(notification(), "body")
+        return True
+
+    desk.index.insert = beside
+    row = await desk.submit(notification(), "body")
+    assert (row.id, row.state) == ("notify-n1", "pending")
+    assert (len(engine.started), len(others.started)) == (0, 1)
+
+
 @pytest.mark.parametrize("identity", ["a/b", "a\\b", "a#b", "a?b", "a\nb", "a\x85b", "", "x" * 256])
 async def test_what_can_be_no_key_of_a_table_is_not_asked_for(engine, identity):
     """Azure answers such a question with an error of its own, not with 404."""
