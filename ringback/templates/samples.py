@@ -93,16 +93,17 @@ def _objects(root: Schema, schema: Schema, depth: int) -> Iterator[dict[str, Any
     required = schema.get("required", ())
     full = {name: values[0] for name, values in parts.items() if values}
     yield full
-    yield {name: value for name, value in full.items() if name in required}
+    bare = {name: value for name, value in full.items() if name in required}
+    yield bare
     for name in full:
         if name not in required:
             yield {key: value for key, value in full.items() if key != name}
     longest = max(map(len, parts.values()), default=0)
     # Turn by turn over the properties, so that a cut leaves no property untried.
-    for turn in range(1, longest):
-        for name, values in parts.items():
-            if turn < len(values):
-                yield {**full, name: values[turn]}
+    turns = [(name, values[turn]) for turn in range(1, longest) for name, values in parts.items() if turn < len(values)]
+    yield from ({**full, name: value} for name, value in turns)
+    # What stands in for an empty list may be an optional part, which is there in all of these.
+    yield from ({**bare, name: value} for name, value in turns if name in required)
 
 
 def _arrays(root: Schema, schema: Schema, depth: int) -> Iterator[list[Any]]:

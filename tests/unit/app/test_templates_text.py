@@ -256,6 +256,12 @@ def page(html, **values):
     return renderer(en=written).render(data(**values), channel="email").html
 
 
+def test_an_optional_part_in_the_place_of_an_empty_list_needs_a_guard():
+    with pytest.raises(RequestError, match="'note' is undefined"):
+        checked(en="a{{ 'some' if items else note }}")
+    checked(en="a{{ 'some' if items else note|default('none') }}")
+
+
 @pytest.mark.parametrize(
     "html",
     [
