@@ -59,7 +59,12 @@ def from_template(name: str, data: Any, locale: str | None, link: str | None) ->
 
 
 def check_size(content: Content, field: str) -> None:
-    """Raise TooLargeError for what is over the limit of every message, now that somebody can mend it."""
+    """Raise TooLargeError for what is over the limit of every message, now that somebody can mend it.
+
+    A template's data has a limit of its own, and may be more than is said of it: what is said is checked when rendered.
+    """
+    if TEMPLATE in content:
+        return
     if problem := message_size.problem_of_json(msgspec.json.encode(content)):
         raise TooLargeError(problem, field=field)
 

@@ -220,3 +220,18 @@ async def test_a_link_counts_with_the_template_it_is_added_to(tables):
     with pytest.raises(TooLargeError) as caught:
         await rendered(use, "bot", None, Templates(tables))
     assert caught.value.field == "data"
+
+
+async def test_a_template_takes_more_data_than_it_says(tables):
+    await Templates(tables).put("brief", json.dumps(body(en="Hi {{ name[:5] }}")).encode())
+
+    async def said(characters):
+        data = {"name": "x" * characters, "items": []}
+        content, field = request.content_of(Saying(template="brief", data=data))
+        assert field == "data"
+        return (await rendered(content, "bot", None, Templates(tables)))["text"]
+
+    assert await said(60_000) == "Hi xxxxx"
+    with pytest.raises(TooLargeError, match="64 KiB") as caught:
+        await said(70_000)
+    assert caught.value.field == "data"
