@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timezone
@@ -61,17 +62,20 @@ class Patient:
 
 
 class Killer(threading.Thread):
-    """Kills the host so many times, at moments that nobody chose."""
+    """Kills the host so many times, spread over its work, at moments that nobody chose."""
 
-    def __init__(self, cloud: Cloud, kills: int, seed: int) -> None:
-        super().__init__()
-        self.cloud, self.kills, self.draw = cloud, kills, random.Random(seed)
+    def __init__(self, cloud: Cloud, kills: int, seed: int, done: Callable[[], float] = lambda: 1.0) -> None:
+        """`done` tells how much of the work is done, from 0 to 1."""
+        super().__init__(daemon=True)
+        self.cloud, self.kills, self.draw, self.done = cloud, kills, random.Random(seed), done
         self.moments: list[datetime] = []
 
     def run(self) -> None:
         host = self.cloud.host_programs[0]
-        for _ in range(self.kills):
-            time.sleep(self.draw.uniform(0.5, 4.0))
+        for number in range(self.kills):
+            while self.done() < (number + self.draw.random()) / (self.kills + 1):
+                time.sleep(0.02)
+            time.sleep(self.draw.uniform(0.0, 0.5))
             self.moments.append(datetime.now(timezone.utc))
             host.kill()
             host.start()
@@ -126,16 +130,18 @@ def test_every_notification_is_accounted_for(request: pytest.FixtureRequest, tmp
         for rule in FAULTS:
             cloud.admin("POST", "faults", rule)
 
-        def notify(number: int) -> str:
+        accepted: list[str] = []
+
+        def notify(number: int) -> None:
             to = {"userId": f"directline:{users[number % people]}"}
             body = {"id": f"n{number}", "to": to, "category": "orders", "text": f"message {number}"}
-            return patient.api("POST", "notifications", body)["id"]
+            accepted.append(patient.api("POST", "notifications", body)["id"])
 
         began = time.monotonic()
-        killer = Killer(cloud, kills, seed=7)
+        killer = Killer(cloud, kills, seed=7, done=lambda: len(accepted) / count)
         killer.start()
         with ThreadPoolExecutor(4) as pool:
-            accepted = list(pool.map(notify, range(count)))
+            list(pool.map(notify, range(count)))
         killer.join()
         rows = wait_all_ended(cloud, count, seconds=600)
         sent, states = kept(cloud.folder), Counter(row["State"] for row in rows.values())
