@@ -47,6 +47,8 @@ def test_each_gets_one_conversation_and_every_message(tmp_path: Path):
         for rule in FAULTS:
             cloud.admin("POST", "faults", {**rule, "operations": ["create"]})
 
+        taken_in: list[Any] = []
+
         def notify(number: int) -> None:
             body = {
                 "id": f"n{number}",
@@ -54,9 +56,9 @@ def test_each_gets_one_conversation_and_every_message(tmp_path: Path):
                 "category": "orders",
                 "text": f"message {number}",
             }
-            patient.api("POST", "notifications", body)
+            taken_in.append(patient.api("POST", "notifications", body))
 
-        killer = Killer(cloud, KILLS, seed=11)
+        killer = Killer(cloud, KILLS, seed=11, done=lambda: len(taken_in) / (PEOPLE * EACH))
         killer.start()
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(notify, range(PEOPLE * EACH)))
