@@ -143,9 +143,12 @@ def settings() -> Settings:
 
 
 def _hub(environ: Mapping[str, str], in_azure: bool) -> str:
-    """Which task hub this process works for; on one machine hosts with states of their own bear the same name."""
-    name = environ.get("TASKHUB_NAME", "")
-    return name if in_azure else f"{name}@{environ.get('WEBSITE_HOSTNAME', '')}"
+    """Which task hub this process works for.
+
+    On one machine, embedded hosts with states of their own bear the same name, and tell themselves apart by their id.
+    """
+    name, host = environ.get("TASKHUB_NAME", ""), environ.get("AzureFunctionsWebHost__hostid", "")
+    return f"{name}@{host}" if host and not in_azure else name
 
 
 def _bot(environ: Mapping[str, str], in_azure: bool) -> BotSettings:

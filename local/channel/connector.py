@@ -72,7 +72,7 @@ def keep(request: web.Request, conversation: Conversation, activity: Activity, p
 
 def _check_size(conversation: Conversation, body: bytes) -> None:
     """Teams counts the UTF-16 of a whole message."""
-    if conversation.channel_id == TEAMS and 2 * len(body.decode("utf-8", "replace")) > TEAMS_LARGEST:
+    if conversation.channel_id == TEAMS and len(body.decode("utf-8", "replace").encode("utf-16-le")) > TEAMS_LARGEST:
         raise ChannelError(413, "MessageSizeTooBig", "Message size too large.")
 
 

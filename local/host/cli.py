@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import hashlib
 import os
 import signal
 import sqlite3
 import sys
+from pathlib import Path
 
 from local.host import database, runtime, settings
 from local.host.app_loader import AppLoadError
@@ -99,3 +101,13 @@ def _set_environment(options: Options) -> None:
     os.environ.setdefault("FUNCTIONS_WORKER_RUNTIME", "python")
     os.environ.setdefault("AzureWebJobsScriptRoot", str(options.app))
     os.environ.setdefault("WEBSITE_HOSTNAME", f"localhost:{options.port}")
+    os.environ.setdefault("AzureFunctionsWebHost__hostid", host_id(options.state))
+
+
+def host_id(state: Path) -> str:
+    """Which host this is to apps that share something with others: that of its state folder, on whatever port.
+
+    Core Tools reckon with the machine and the app's folder, and have 32 characters at most too:
+    https://learn.microsoft.com/azure/azure-functions/storage-considerations#host-id-considerations
+    """
+    return hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:32]

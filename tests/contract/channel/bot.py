@@ -1,6 +1,7 @@
 """A bot of a few lines, with a switch for every way in which a bot can fail."""
 
 import asyncio
+import json
 from urllib.parse import quote
 
 import aiohttp
@@ -62,7 +63,10 @@ class Bot:
         conversation = quote(activity["conversation"]["id"], safe="")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         url = f"{base}/v3/conversations/{conversation}{path}"
-        async with self._session.request(method, url, json=body, headers=headers) as answer:
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        async with self._session.request(method, url, data=data, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def say(self, activity, text, **more):

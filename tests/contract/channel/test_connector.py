@@ -221,6 +221,9 @@ async def test_teams_refuses_large_messages(channel, bot, teams, question):
     status, body = await bot.say(teams, "x" * 60_000)
     assert (status, body["error"]["code"]) == (413, "MessageSizeTooBig")
     assert (await bot.say(question, "x" * 60_000))[0] == 200
+    # Two units of UTF-16 each.
+    assert (await bot.say(teams, "😀" * 20_000))[0] == 200
+    assert (await bot.say(teams, "😀" * 30_000))[0] == 413
 
 
 async def test_teams_roster_knows_people_by_both_ids(bot, teams):

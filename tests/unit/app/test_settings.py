@@ -166,7 +166,9 @@ def test_how_long_what_has_ended_is_kept(days, content_days, expected):
 
 
 def test_hosts_on_one_machine_are_task_hubs_of_their_own_and_instances_of_an_app_are_one():
-    hosts = [{"TASKHUB_NAME": "Ringback", "WEBSITE_HOSTNAME": f"localhost:{port}"} for port in (7071, 7072)]
+    hosts = [{"TASKHUB_NAME": "Ringback", "AzureFunctionsWebHost__hostid": state} for state in ("a", "b")]
     assert len({read_settings({"SIGNING_KEY": "k" * 40, **host}).hub for host in hosts}) == 2
+    ports = [{**hosts[0], "WEBSITE_HOSTNAME": f"localhost:{port}"} for port in (7071, 7072)]
+    assert len({read_settings({"SIGNING_KEY": "k" * 40, **port}).hub for port in ports}) == 1
     azure = {"SIGNING_KEY": "k" * 40, "WEBSITE_INSTANCE_ID": "1"}
     assert {read_settings({**azure, **host}).hub for host in hosts} == {"Ringback"}

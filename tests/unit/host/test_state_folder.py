@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from local.host import statelock
+from local.host.cli import host_id
 from local.host.database import FORMAT, Database, StateError
 from local.host.keys import Keys
 
@@ -107,3 +109,11 @@ def test_what_keeps_a_state_file_from_being_used_is_told(tmp_path: Path, monkeyp
     monkeypatch.setattr(sqlite3, "connect", connect)
     with pytest.raises(StateError, match=told):
         Database(tmp_path / "host.db")
+
+
+def test_a_host_is_known_by_its_state_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = host_id(Path("state"))
+    assert known == host_id(tmp_path / "state")
+    assert known != host_id(tmp_path / "other")
+    assert re.fullmatch("[a-z0-9-]{1,32}", known)
