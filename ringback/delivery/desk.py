@@ -77,9 +77,18 @@ class DeliveryDesk:
             return await self._again(msgspec.structs.replace(notification, user=seen.user), seen, now)
         row = _opening(notification, now)
         if not await self.ledger.open(row):
-            # A request of the same id came between the two writes, perhaps in another task hub: it starts its row.
-            return await self.ledger.get(row.user, row.id) or row
+            return await self._found_open(row)
         await self._start(row, fresh=True)
+        return row
+
+    async def _found_open(self, row: LedgerRow) -> LedgerRow:
+        """The row that was there: one that another request of the same id wrote, or this one's first attempt.
+
+        The SDK repeats an insert that was answered with 500, 503 or 504, whether or not it was written.
+        """
+        row = await self.ledger.get(row.user, row.id) or row
+        if not (row.is_final or row.tries or self._is_elsewhere(row)):
+            await self._start(row)
         return row
 
     async def seen(self, notification_id: str, body: str) -> LedgerRow | None:

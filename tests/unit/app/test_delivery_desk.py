@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 
 import msgspec
@@ -9,7 +8,6 @@ import pytest
 from bot_http import notifications
 from ringback.channels.port import Outcome, SendResult
 from ringback.delivery.desk import (
-    ABANDONED,
     LONGEST_UNSEEN,
     LOOK_AGAIN,
     ORPHAN_AGE,
@@ -24,8 +22,6 @@ from ringback.errors import ConflictError, NotFoundError
 from ringback.operations.desk import OperationsDesk
 from ringback.tables.notifications import Listing, NotificationEntry
 from ringback.tables.operations import OperationTable
-from ringback.tables.service import Tables, connect
-from tests.unit.app.conftest import Engine
 
 NONE = timedelta(0)
 STOP = Stop(channel="bot", reference="c")
@@ -64,22 +60,6 @@ async def test_the_row_is_written_and_the_orchestration_started_without_the_cont
     assert (stored.state, stored.content) == ("pending", {"type": "message", "text": "x"})
     assert (row.id, public_id(row.id)) == ("notify-n1", "n1")
     assert await listed(desk) == {"notify-n1"}
-
-
-async def test_of_two_who_take_an_id_in_at_once_one_starts_it(desk, tables, engine):
-    """Each in a task hub of its own, which would not see the other's orchestration."""
-    others = type(engine)()
-    other, insert = DeliveryDesk(tables, others), desk.index.insert
-
-    async def beside(entry, at):
-        assert await insert(entry, at)
-        await other.submit(notification(), "body")
-        return True
-
-    desk.index.insert = beside
-    row = await desk.submit(notification(), "body")
-    assert (row.id, row.state) == ("notify-n1", "pending")
-    assert (len(engine.started), len(others.started)) == (0, 1)
 
 
 @pytest.mark.parametrize("identity", ["a/b", "a\\b", "a#b", "a?b", "a\nb", "a\x85b", "", "x" * 256])
@@ -298,42 +278,6 @@ async def test_an_orchestration_that_was_ended_between_row_and_letter_leaves_the
     await recover_deliveries(desk, grace=NONE)
     assert [letter.code for letter in await desk.letters.page(size=10)] == ["Forbidden"]
     assert await listed(desk) == set()
-
-
-@pytest.fixture
-async def elsewhere(config) -> AsyncIterator[DeliveryDesk]:
-    """A host on the same tables, with another task hub: an engine and people of its own."""
-    tables = Tables(connect(config), "another hub")
-    yield DeliveryDesk(tables, Engine())
-    await tables.close()
-
-
-async def test_what_another_task_hub_brings_is_left_to_it(desk, engine, elsewhere, monkeypatch):
-    monkeypatch.setattr("ringback.delivery.desk.START_GRACE", NONE)
-    await desk.submit(notification(not_before=now() + timedelta(hours=1)), "body")
-    before = [listing async for listing in desk.index.listed()]
-    assert await recover_deliveries(elsewhere, grace=NONE) == 0
-    assert (await elsewhere.look("n1")).state == "waiting"
-    assert (await elsewhere.submit(notification(not_before=now() + timedelta(hours=1)), "body")).state == "waiting"
-    assert elsewhere._engine.started == []
-    # Its own timer finds it at the same time as before.
-    assert [listing async for listing in desk.index.listed()] == before
-    # But anybody may take it back, or send again what failed.
-    assert (await elsewhere.cancel("n1")).state == "cancelled"
-    await fail(desk, await desk.submit(notification("n2"), "body"))
-    assert await elsewhere.redrive(await elsewhere.find("n2"))
-    assert [instance for _, instance, _ in elsewhere._engine.started] == ["notify-n2!r1"]
-    assert await recover_deliveries(desk, grace=NONE) == 0
-    assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n2"]
-
-
-async def test_what_a_task_hub_left_behind_is_adopted_after_a_day(desk, elsewhere):
-    await desk.submit(notification(), "body")
-    [listing] = [listing async for listing in desk.index.listed()]
-    await desk.index.list_open(msgspec.structs.replace(listing, at=now() - ABANDONED - timedelta(minutes=1)))
-    assert await recover_deliveries(elsewhere, grace=NONE) == 0
-    assert [instance for _, instance, _ in elsewhere._engine.started] == ["notify-n1"]
-    assert (await desk.find("n1")).hub == "another hub"
 
 
 async def test_an_operations_delivery_is_found_by_its_own_id(desk):

@@ -1,0 +1,84 @@
+"""Hosts that share the tables, each with a task hub, an engine and people of its own; and writes that come twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from ringback.delivery.desk import ABANDONED, DeliveryDesk
+from ringback.delivery.recovery import recover_deliveries
+from ringback.tables.service import Tables, connect
+from tests.unit.app.conftest import Engine
+from tests.unit.app.test_delivery_desk import NONE, fail, notification, now
+
+
+@pytest.fixture
+def desk(tables, engine) -> DeliveryDesk:
+    return DeliveryDesk(tables, engine)
+
+
+@pytest.fixture
+async def elsewhere(config) -> AsyncIterator[DeliveryDesk]:
+    """A host on the same tables, with another task hub: an engine and people of its own."""
+    tables = Tables(connect(config), "another hub")
+    yield DeliveryDesk(tables, Engine())
+    await tables.close()
+
+
+async def test_what_another_task_hub_brings_is_left_to_it(desk, engine, elsewhere, monkeypatch):
+    monkeypatch.setattr("ringback.delivery.desk.START_GRACE", NONE)
+    await desk.submit(notification(not_before=now() + timedelta(hours=1)), "body")
+    before = [listing async for listing in desk.index.listed()]
+    assert await recover_deliveries(elsewhere, grace=NONE) == 0
+    assert (await elsewhere.look("n1")).state == "waiting"
+    assert (await elsewhere.submit(notification(not_before=now() + timedelta(hours=1)), "body")).state == "waiting"
+    assert elsewhere._engine.started == []
+    # Its own timer finds it at the same time as before.
+    assert [listing async for listing in desk.index.listed()] == before
+    # But anybody may take it back, or send again what failed.
+    assert (await elsewhere.cancel("n1")).state == "cancelled"
+    await fail(desk, await desk.submit(notification("n2"), "body"))
+    assert await elsewhere.redrive(await elsewhere.find("n2"))
+    assert [instance for _, instance, _ in elsewhere._engine.started] == ["notify-n2!r1"]
+    assert await recover_deliveries(desk, grace=NONE) == 0
+    assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n2"]
+
+
+async def test_what_a_task_hub_left_behind_is_adopted_after_a_day(desk, elsewhere):
+    await desk.submit(notification(), "body")
+    [listing] = [listing async for listing in desk.index.listed()]
+    await desk.index.list_open(msgspec.structs.replace(listing, at=now() - ABANDONED - timedelta(minutes=1)))
+    assert await recover_deliveries(elsewhere, grace=NONE) == 0
+    assert [instance for _, instance, _ in elsewhere._engine.started] == ["notify-n1"]
+    assert (await desk.find("n1")).hub == "another hub"
+
+
+async def test_of_two_who_take_an_id_in_at_once_one_starts_it(desk, elsewhere, engine):
+    """Each in a task hub of its own, which would not see the other's orchestration."""
+    insert = desk.index.insert
+
+    async def beside(entry, at):
+        assert await insert(entry, at)
+        await elsewhere.submit(notification(), "body")
+        return True
+
+    desk.index.insert = beside
+    row = await desk.submit(notification(), "body")
+    assert (row.id, row.state) == ("notify-n1", "pending")
+    assert (len(engine.started), len(elsewhere._engine.started)) == (0, 1)
+
+
+async def test_an_insert_that_was_written_and_refused_when_the_sdk_repeated_it_is_started(desk, engine):
+    """As after a 503 that came too late: the row is our own."""
+    opened = desk.ledger.open
+
+    async def answered_late(row):
+        assert await opened(msgspec.structs.replace(row))
+        return await opened(row)
+
+    desk.ledger.open = answered_late
+    assert (await desk.submit(notification(), "body")).state == "pending"
+    assert [instance for _, instance, _ in engine.started] == ["notify-n1"]
