@@ -234,7 +234,7 @@ class Ledger:
             else:
                 condition = MatchConditions.IfNotModified
                 metadata = await table.update_entity(entity, mode=mode, etag=row.etag, match_condition=condition)
-        except (ResourceExistsError, ResourceModifiedError):
+        except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
             raise RetryableError(f"Delivery {row.id} is being worked on by another process.") from None
         row.etag = metadata["etag"]
         row.erased = row.erased or "Erased" in entity

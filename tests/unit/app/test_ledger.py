@@ -117,6 +117,13 @@ async def test_two_processes_never_both_claim(ledger):
         await ledger.claim(two, STOP, NOW)
 
 
+async def test_a_row_that_was_removed_since_it_was_read_is_another_ones_write(ledger):
+    row = await claim(ledger)
+    assert await ledger.remove(await ledger.get(row.user, row.id))
+    with pytest.raises(RetryableError):
+        await ledger.complete(row, said("delivered"), NOW)
+
+
 async def test_a_delivery_is_closed_once(ledger):
     await ledger.close(NOTIFICATION, "suppressed", "opted-out: news", NOW)
     await ledger.close(NOTIFICATION, "failed", "late", NOW)
