@@ -77,7 +77,7 @@ class OperationsDesk:
             await self._start(row)
             return True
         seen = await self.table.get(row.id)
-        if seen is not None and seen.is_open and not seen.started:
+        if seen is not None and seen.is_open and not seen.started and self._is_here(seen):
             await self.start_if_missing(seen)
         return False
 
@@ -111,14 +111,17 @@ class OperationsDesk:
     async def look(self, row: OperationRow) -> View:
         """The row beside what the engine says; closes a row whose instance ended without a word."""
         status = await self._engine.status(row.id)
-        # What another task hub runs is not in this one's engine.
-        if row.is_open and row.hub in {None, self.table.hub}:
+        if row.is_open and self._is_here(row):
             gone = lost_state(row, status)
             if gone is not None:
                 row = await self._close_lost(row, gone)
             elif status is None and _age(row) > START_GRACE:
                 await self._start(row)
         return _view(row, status)
+
+    def _is_here(self, row: OperationRow) -> bool:
+        """Whether it is this task hub's: what another runs is not in this one's engine."""
+        return row.hub in {None, self.table.hub}
 
     async def running(self, owner: str) -> list[View]:
         """What one person has running, oldest first."""

@@ -96,3 +96,14 @@ async def test_what_another_task_hub_runs_is_left_to_it(desk, engine, config):
     await tables.close()
     assert [orchestrator for orchestrator, _, _ in engine.started] == ["long_operation"]
     assert (await desk.table.get("ann-one")).state == "running"
+
+
+async def test_of_two_task_hubs_that_are_asked_at_once_one_runs_it(desk, engine, config):
+    assert await desk.table.insert(row("one"))
+    tables, theirs = Tables(connect(config), "another hub"), Engine()
+    assert not await OperationsDesk(OperationTable(tables), theirs).begin(row("one"))
+    await tables.close()
+    assert theirs.started == []
+    # Its own hub does start what a crash left unstarted.
+    assert not await desk.begin(row("one"))
+    assert [orchestrator for orchestrator, _, _ in engine.started] == ["long_operation"]
