@@ -73,7 +73,7 @@ class ButtonDesk:
         for group in await group_owner(inbound.reference, self._tables):
             row = await ledger.get(group, identity)
             if row is not None:
-                return row
+                return None if row.erased or row.withdrawn else row
         return None
 
     async def _count(self, press: Press) -> None:

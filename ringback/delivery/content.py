@@ -14,7 +14,7 @@ import msgspec
 
 from ringback.channels import message_size, sms_text
 from ringback.engagement.marking import disarm_card, mark_card
-from ringback.errors import TooLargeError
+from ringback.errors import RequestError, TooLargeError
 from ringback.templates import markdown
 from ringback.templates.card_rules import check_card
 from ringback.templates.library import Templates
@@ -43,6 +43,10 @@ def from_card(card: Mapping[str, Any], text: str | None, link: str | None) -> Co
     """An Adaptive Card; `text` is what a locked screen shows of it. RequestError names the place that is no card."""
     check_card(dict(card), "card")
     shown = dict(card)
+    for number, action in enumerate(shown.get("actions") or ()):
+        if action.get("id") == LINK_ID:
+            message = f"The id {LINK_ID!r} is that of the link's button: choose another."
+            raise RequestError(message, field=f"card.actions.{number}.id")
     if link:
         button = {"type": "Action.OpenUrl", "id": LINK_ID, "title": LINK_TITLE, "url": link}
         shown["actions"] = [*(shown.get("actions") or []), button]
@@ -128,7 +132,8 @@ def deep_link(content: Content) -> str | None:
         link: str | None = use["link"]
         return link
     actions = (action for card in _cards(content) for action in card.get("actions") or ())
-    return next((action["url"] for action in actions if action.get("id") == LINK_ID), None)
+    ours = (action for action in actions if action.get("id") == LINK_ID and action.get("type") == "Action.OpenUrl")
+    return next((action["url"] for action in ours), None)
 
 
 def marked(content: Content, delivery_id: str) -> Content:

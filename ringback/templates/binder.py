@@ -110,7 +110,7 @@ class _Binding:
         parsed = parse_string(text)
         if isinstance(parsed, str):
             return parsed
-        escape = markdown_of if self._escaping and is_markdown(owner, path) else written
+        escape = markdown_of if self._escaping and is_markdown(owner, path) else clean_of
         if isinstance(parsed, Joined):
             return _joined(parsed.parts, scope, escape)
         value = there(evaluate(parsed, scope), parsed)
@@ -134,6 +134,11 @@ def is_markdown(owner: str, path: Path) -> bool:
 def markdown_of(value: Any) -> str:
     """A value as it stands in a text block."""
     return markdown.escape(written(value)) if isinstance(value, str) else written(value)
+
+
+def clean_of(value: Any) -> str:
+    """A value as it stands in any other text: it turns the direction of nothing beside it."""
+    return markdown.clean(written(value))
 
 
 def _joined(parts: tuple[str | Node, ...], scope: Scope, escape: Escape) -> str:

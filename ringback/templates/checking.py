@@ -58,9 +58,9 @@ def _check_variant(renderer: Renderer, root: Declared, field: str, kind: str, va
 def _try(renderer: Renderer, made: list[dict[str, Any]]) -> tuple[str, ...]:
     """Render every variant with every sample, for each kind of channel that can fall back to it."""
     warnings: dict[str, None] = {}
-    end = time.monotonic() + MAX_SECONDS
+    end = time.thread_time() + MAX_SECONDS
     for number, data in enumerate(made):
-        if number >= ALWAYS_TRIED and time.monotonic() > end:
+        if number >= ALWAYS_TRIED and time.thread_time() > end:
             break
         for locale, kinds in renderer.template.variants.items():
             for kind, variant in kinds.items():

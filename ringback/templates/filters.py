@@ -186,7 +186,7 @@ def _html_link(url: Any, label: Any = None) -> Any:
 
     if not markdown.is_safe_url(plain(url)):
         raise ValueError(f"{url!r} is no address to link to")
-    inner = escape(plain(label) if label is not None else plain(url))
+    inner = escape(markdown.clean(plain(label)) if label is not None else plain(url))
     return Markup('<a href="{}">{}</a>').format(plain(url), inner)
 
 

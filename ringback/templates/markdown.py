@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -54,15 +55,21 @@ def clean(value: str) -> str:
 def _closed(text: str) -> str:
     """Every direction that is begun ended, and none that was begun elsewhere: what stands beside keeps its own."""
     waiting: list[str] = []
+    count: Counter[str] = Counter()
     kept = []
     for character in text:
-        if character in _CLOSERS:
-            waiting.append(_CLOSERS[character])
+        closer = _CLOSERS.get(character)
+        if closer:
+            waiting.append(closer)
+            count[closer] += 1
         elif character in _CLOSERS.values():
-            if character not in waiting:
+            if not count[character]:
                 continue
-            while waiting.pop() != character:
-                pass
+            while True:
+                closed = waiting.pop()
+                count[closed] -= 1
+                if closed == character:
+                    break
         kept.append(character)
     return "".join([*kept, *reversed(waiting)])
 

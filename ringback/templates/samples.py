@@ -101,9 +101,11 @@ def _objects(root: Schema, schema: Schema, depth: int) -> Iterator[dict[str, Any
     longest = max(map(len, parts.values()), default=0)
     # Turn by turn over the properties, so that a cut leaves no property untried.
     turns = [(name, values[turn]) for turn in range(1, longest) for name, values in parts.items() if turn < len(values)]
-    yield from ({**full, name: value} for name, value in turns)
-    # What stands in for an empty list may be an optional part, which is there in all of these.
-    yield from ({**bare, name: value} for name, value in turns if name in required)
+    for name, value in turns:
+        yield {**full, name: value}
+        # What stands in for an empty list may be an optional part, which is there in the one above.
+        if name in required and bare != full:
+            yield {**bare, name: value}
 
 
 def _arrays(root: Schema, schema: Schema, depth: int) -> Iterator[list[Any]]:

@@ -25,6 +25,7 @@ from bench.cloud import Cloud, RefusedError
 # Notifications, users, kills.
 SIZES = {"short": (300, 40, 3), "long": (2_000, 200, 10)}
 FINAL = {"delivered", "failed"}
+LETTERS_SECONDS = 120
 COLUMNS = ["RowKey", "State", "Ambiguous", "Code", "Attempts", "DeliveredAt", "FailedAt"]
 PERMANENT = [
     *("400", "401", "403", "403-blocked-by-user", "403-disabled-by-admin", "403-writes-blocked", "403-not-in-roster"),
@@ -176,6 +177,10 @@ def check_dead_letters(rows: dict[str, dict[str, Any]], patient: Patient) -> Non
     """What failed is a dead letter with its reason, and nothing else is."""
     failed = failures(rows)
     assert all(failed.values())
+    # A letter is written after its row, by a host that may just have been killed.
+    end = time.monotonic() + LETTERS_SECONDS
+    while dead_letters(patient) != failed and time.monotonic() < end:
+        time.sleep(1)
     assert dead_letters(patient) == failed
 
 

@@ -48,6 +48,12 @@ def ended(stack: Stack, identity: str) -> dict[str, Any]:
     return until(stack, identity, FINAL)
 
 
+def used(stack: Stack, rule: str) -> int:
+    """How often a fault rule has struck."""
+    rules = request("GET", f"{stack.channel}/admin/faults")["faults"]
+    return next(found["used"] for found in rules if found["id"] == rule)
+
+
 def told(chat: Chat, words: str) -> int:
     chat.poll()
     return sum(words in text_of(activity) for activity in chat.seen)
@@ -78,7 +84,8 @@ def test_a_stop_said_while_a_message_is_tried_is_the_end_of_it(stack: Stack, kno
     refusal = {"status": 429, "retryAfter": 600, "delay": 4, "times": 1, "user": known.user}
     rule = request("POST", f"{stack.channel}/admin/faults", refusal)["id"]
     sent = notify(stack, known, text="your parcel")
-    until(stack, sent, lambda view: view["tries"] == 1)
+    # Not before it is the message that the rule strikes, and no other.
+    until(stack, sent, lambda _: used(stack, rule) == 1)
     known.ask("stop orders", "no more messages about **orders**")
     # Long before the channel's pause is over.
     view = ended(stack, sent)

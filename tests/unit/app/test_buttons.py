@@ -110,6 +110,8 @@ async def test_a_message_to_a_group_may_be_pressed_by_who_is_in_it(world):
     other = {"conversation": {"id": "19:other", "isGroup": True}}
     assert "not for you" in (await world.press("View", user="dl_1", activity="p9", **other))["text"]
     assert "not for you" in (await world.press("View", user="dl_1", activity="p9"))["text"]
+    await world.ledger.withdraw(await world.ledger.get(owner, "notify-7"))
+    assert "not for you" in (await world.press("View", user="dl_1", activity="p10", **group))["text"]
     assert await world.counted() == {"view": 3}
 
 

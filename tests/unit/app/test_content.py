@@ -112,6 +112,13 @@ def sent_size(content):
     return message_size.of(addressed(reference(user_id="29:ann", **TEAMS), marked(content, "notify-1")))
 
 
+def test_an_id_of_our_own_names_no_button_of_a_card():
+    card = shell("x") | {"actions": [{"type": "Action.Submit", "title": "x", "id": "ringback-link"}]}
+    with pytest.raises(RequestError, match="choose another") as caught:
+        from_card(card, None, "https://e.org")
+    assert caught.value.field == "card.actions.0.id"
+
+
 def shell(text):
     return {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": text}]}
 

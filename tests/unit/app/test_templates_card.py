@@ -371,3 +371,9 @@ def test_a_column_in_a_fallback_is_checked():
     with pytest.raises(RequestError) as caught:
         check_card(card({"type": "ColumnSet", "columns": columns}), "card")
     assert caught.value.field == "card.body.0.columns.0.fallback.items.0.actions.0.url"
+
+
+def test_a_value_turns_the_writing_of_nothing_beside_it_in_a_button():
+    variant = card_variant(block("x"), actions=[{"type": "Action.Submit", "title": "Pay ${name} now"}])
+    (action,) = renderer(en=variant).render(data(name="\u202eAnn")).card["actions"]
+    assert action["title"] == "Pay \u202eAnn\u202c now"

@@ -167,6 +167,13 @@ def test_samples_fit_and_try_every_part():
     assert any(sample.get("count") == 0 for sample in made)
 
 
+def test_no_part_is_left_untried_because_there_are_many():
+    many = {f"kind{n}": {"enum": ["a", "b", "c", "d"]} for n in range(40)}
+    made_of = schema(items={"type": "array", "items": {"type": "string"}}, note={"type": "string"}, **many)
+    made_of["required"] = ["items", *many]
+    assert any(sample["items"] == [] and "note" not in sample for sample in samples(DataSchema(made_of)))
+
+
 def test_a_schema_without_an_example_to_make_up_asks_for_one():
     coded = schema(code={"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"})
     coded["required"] = ["code"]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ringback.errors import RequestError, TooLargeError
-from ringback.templates import budget
+from ringback.templates import budget, markdown
 from ringback.templates.rendering import Renderer
 from ringback.templates.text import Text
 from tests.unit.app.templates_support import checked, data, made, renderer
@@ -274,6 +274,12 @@ def test_an_optional_part_in_the_place_of_an_empty_list_needs_a_guard():
         "<a onclick='go({{ name }})'>x</a>",
         "<script>{{ name }}</script>",
         "<style>{% for item in items %}{{ item.title }}{% endfor %}</style>",
+        "<p>Reply to <{{ name }}></p>",
+        "<iframe srcdoc='{{ name }}'></iframe>",
+        "<script src='x'/>{{ name }}",
+        "<style/>{{ name }}",
+        "<!--[if mso]><td width={{ name }}><![endif]-->",
+        "<p>a<![x]>b</p>",
     ],
 )
 def test_html_takes_values_only_where_escaping_holds(html):
@@ -310,3 +316,14 @@ def test_html_links_to_no_script_that_a_browser_would_read(address):
 )
 def test_a_value_turns_the_writing_of_nothing_but_itself(name, shown):
     assert text("Hi {{ name }}!", name=name) == f"Hi {shown}!"
+    assert f'<a href="https://e.org">{shown}</a>' in page("{{ 'https://e.org'|link(name) }}", name=name)
+
+
+def test_a_choice_between_constants_may_stand_anywhere_in_html():
+    assert "<p class=even>x</p>" in page("<p class={{ 'even' if items else 'odd' }}{{ ' hidden' if not items }}>x</p>")
+
+
+def test_a_value_of_directions_alone_takes_no_time():
+    began = time.monotonic()
+    assert markdown.clean("\u202a" * 200_000 + "\u2069" * 200_000) == "\u202a" * 200_000 + "\u202c" * 200_000
+    assert time.monotonic() - began < 60
