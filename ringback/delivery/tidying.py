@@ -15,8 +15,9 @@ from ringback.tables.addresses import AddressTable
 from ringback.tables.errands import Errand, ErrandTable
 from ringback.tables.service import Tables
 
-# A door that registers an address has told the entity by then, and the entity has done it.
-SETTLED = timedelta(minutes=1)
+# A door that registers an address has told the entity by then, and the entity has done it, also behind a long queue or
+# a host that had to start again: what goes too early is lost, what goes late is only not used.
+SETTLED = timedelta(hours=1)
 
 
 async def tidy_addresses(tables: Tables, errand: Errand, used: Collection[str]) -> None:

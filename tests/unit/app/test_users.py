@@ -12,6 +12,7 @@ import pytest
 import bot_http.users
 from ringback import ids
 from ringback.bot.arrivals import arrive
+from ringback.channels.address import Address
 from ringback.delivery import tidying
 from ringback.delivery.consent import is_out
 from ringback.delivery.ledger import Ledger
@@ -20,7 +21,7 @@ from ringback.delivery.notification import Notification
 from ringback.delivery.recovery import recover_errands
 from ringback.tables.addresses import AddressTable
 from ringback.tables.aliases import AliasTable, resolve_id
-from ringback.tables.errands import ErrandTable
+from ringback.tables.errands import TIDY, ErrandTable
 from ringback.tables.users import UserTable
 from tests.unit.app.conftest import inbound
 from tests.unit.app.people import Entities, writer
@@ -129,6 +130,20 @@ async def test_what_was_written_a_moment_ago_is_forgotten_by_the_timer(api, tabl
     assert await recover_errands(tables, engine, entities, grace=timedelta(0)) == 0
     assert await stored(tables) == {"new@example.org"}
     assert [errand async for errand in ErrandTable(tables).listed()] == []
+
+
+@pytest.mark.parametrize(("minutes", "kept"), [(50, {"new@example.org"}), (70, set())])
+async def test_an_entity_whose_queue_is_behind_loses_no_address(tables, engine, monkeypatch, minutes, kept):
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(minutes=minutes)
+
+    await AddressTable(tables).put(NEW, Address(kind="email", value="new@example.org"))
+    await ErrandTable(tables).add(TIDY, NEW, datetime.now(timezone.utc))
+    monkeypatch.setattr(tidying, "datetime", Later)
+    assert await recover_errands(tables, engine, Entities(), grace=timedelta(0)) == 0
+    assert await stored(tables) == kept
 
 
 async def test_of_two_systems_at_once_neither_takes_the_others_address_away(api, tables, entities, engine, monkeypatch):
