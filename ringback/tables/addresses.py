@@ -7,6 +7,7 @@ key is made of the value, so what a key stands for never changes: another number
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ from ringback.channels.teams import TeamsUser
 from ringback.tables.service import ADDRESSES, Tables
 
 Stored = Address | TeamsUser
+# In place of a task hub, of which it is no name.
+SEVERAL = "*"
 
 
 def address_key(address: Stored) -> str:
@@ -28,18 +31,25 @@ def address_key(address: Stored) -> str:
 
 
 class AddressTable:
-    """One row an address: PartitionKey the user key, RowKey the address's key."""
+    """One row an address: PartitionKey the user key, RowKey the address's key, Hub the task hub that uses it.
+
+    What several use stays until the person is erased: none of them knows whether the others still need it.
+    """
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     async def put(self, user: str, address: Stored) -> str:
         """Store an address; its key."""
-        table = await self._tables.get(ADDRESSES)
-        key = address_key(address)
+        table, key, hub = await self._tables.get(ADDRESSES), address_key(address), self._tables.hub
+        with suppress(ResourceNotFoundError):
+            hub = hub if self._is_own(await table.get_entity(user, key)) else SEVERAL
         entity = {"PartitionKey": user, "RowKey": key, "Kind": address.kind, "Value": _value(address)}
-        await table.upsert_entity({**entity, "Name": address.name or ""})
+        await table.upsert_entity({**entity, "Name": address.name or "", "Hub": hub})
         return key
+
+    def _is_own(self, row: Any) -> bool:
+        return bool(row.get("Hub", self._tables.hub) == self._tables.hub)
 
     async def get(self, user: str, key: str) -> Stored | None:
         """The address, or None."""
@@ -62,10 +72,13 @@ class AddressTable:
         await table.delete_entity(user, key)
 
     async def tidy(self, user: str, used: Collection[str], before: datetime) -> bool:
-        """Forget what is not in use and was written before then; False while something younger is not in use."""
+        """Forget what is not in use and was written before then; False while something younger is not in use.
+
+        `used` is what this task hub uses, so what belongs to others stays.
+        """
         table, clean = await self._tables.get(ADDRESSES), True
         async for row in table.query_entities("PartitionKey eq @user", parameters={"user": user}):
-            if row["RowKey"] in used:
+            if row["RowKey"] in used or not self._is_own(row):
                 continue
             written = row.metadata["timestamp"]
             if written is None or written >= before:

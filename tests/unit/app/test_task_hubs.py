@@ -8,8 +8,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from ringback.channels.address import Address
 from ringback.delivery.desk import ABANDONED, DeliveryDesk
 from ringback.delivery.recovery import recover_deliveries
+from ringback.tables.addresses import AddressTable
 from ringback.tables.service import Tables, connect
 from tests.unit.app.conftest import Engine
 from tests.unit.app.test_delivery_desk import NONE, fail, notification, now
@@ -82,3 +84,17 @@ async def test_an_insert_that_was_written_and_refused_when_the_sdk_repeated_it_i
     desk.ledger.open = answered_late
     assert (await desk.submit(notification(), "body")).state == "pending"
     assert [instance for _, instance, _ in engine.started] == ["notify-n1"]
+
+
+async def test_an_address_goes_when_the_task_hub_that_registered_it_is_done_with_it(tables, elsewhere):
+    ours, theirs = AddressTable(tables), AddressTable(elsewhere.ledger._tables)
+    old, new, both = (Address(kind="email", value=f"{name}@example.org") for name in ("old", "new", "both"))
+    await ours.put("ann", old)
+    await theirs.put("ann", new)
+    await ours.put("ann", both)
+    await theirs.put("ann", both)
+    later = now() + timedelta(days=1)
+    assert await theirs.tidy("ann", (), later)
+    assert set((await ours.of("ann")).values()) == {old, both}
+    assert await ours.tidy("ann", (), later)
+    assert set((await ours.of("ann")).values()) == {both}
