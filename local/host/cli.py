@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import hashlib
 import os
 import signal
 import sqlite3
 import sys
-from pathlib import Path
 
 from local.host import database, runtime, settings
 from local.host.app_loader import AppLoadError
 from local.host.database import StateError
+from local.host.host_id import SETTING, host_id
 from local.host.log import Log, capture_user_logging
 from local.host.options import Options, parse
 from local.host.routes import RouteError
@@ -101,13 +100,4 @@ def _set_environment(options: Options) -> None:
     os.environ.setdefault("FUNCTIONS_WORKER_RUNTIME", "python")
     os.environ.setdefault("AzureWebJobsScriptRoot", str(options.app))
     os.environ.setdefault("WEBSITE_HOSTNAME", f"localhost:{options.port}")
-    os.environ.setdefault("AzureFunctionsWebHost__hostid", host_id(options.state))
-
-
-def host_id(state: Path) -> str:
-    """Which host this is to apps that share something with others: that of its state folder, on whatever port.
-
-    Core Tools reckon with the machine and the app's folder, and have 32 characters at most too:
-    https://learn.microsoft.com/azure/azure-functions/storage-considerations#host-id-considerations
-    """
-    return hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:32]
+    os.environ.setdefault(SETTING, host_id(options.state))

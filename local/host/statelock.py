@@ -16,10 +16,15 @@ def lock(folder: Path) -> IO[str]:
     try:
         return _held(folder)
     except OSError as error:
-        raise StateError(
-            f"the state folder {folder} cannot be used ({error.strerror}: {error.filename or 'host.lock'}). Make it a "
-            f"folder that this process may write to, or give another one with --state."
-        ) from error
+        raise unusable(folder, "host.lock", error) from error
+
+
+def unusable(folder: Path, name: str, error: OSError) -> StateError:
+    """What to say of a state folder in which this file cannot be written."""
+    return StateError(
+        f"the state folder {folder} cannot be used ({error.strerror}: {error.filename or name}). Make it a "
+        f"folder that this process may write to, or give another one with --state."
+    )
 
 
 def _held(folder: Path) -> IO[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from local.host import statelock
-from local.host.cli import host_id
 from local.host.database import FORMAT, Database, StateError
+from local.host.host_id import FILE, host_id
 from local.host.keys import Keys
 
 
@@ -111,9 +111,13 @@ def test_what_keeps_a_state_file_from_being_used_is_told(tmp_path: Path, monkeyp
         Database(tmp_path / "host.db")
 
 
-def test_a_host_is_known_by_its_state_folder(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    known = host_id(Path("state"))
-    assert known == host_id(tmp_path / "state")
-    assert known != host_id(tmp_path / "other")
+def test_a_host_is_known_by_its_state_folder(tmp_path: Path) -> None:
+    known = host_id(tmp_path / "state")
     assert re.fullmatch("[a-z0-9-]{1,32}", known)
+    assert known != host_id(tmp_path / "other")
+    (tmp_path / "state").rename(tmp_path / "moved")
+    assert known == host_id(tmp_path / "moved")
+    (tmp_path / "moved" / FILE).write_text("")
+    assert known != host_id(tmp_path / "moved")
+    with pytest.raises(StateError, match="give another one with --state"):
+        host_id(tmp_path / "moved" / FILE)
