@@ -30,8 +30,9 @@ async def recover_operations(timer: func.TimerRequest, client: Any) -> None:  # 
     """Recover operations, deliveries and errands; once an hour remove files that nobody will."""
     engine = DurableClientEngine(client)
     operations, deliveries = OperationsDesk(OperationTable(tables()), engine), DeliveryDesk(tables(), engine)
-    errands = recover_errands(tables(), engine, ClientUserEntities(client, df.EntityId))
-    await asyncio.gather(recover_all(operations), recover_deliveries(deliveries), errands)
+    entities = ClientUserEntities(client, df.EntityId)
+    errands = recover_errands(tables(), engine, entities)
+    await asyncio.gather(recover_all(operations), recover_deliveries(deliveries, entities), errands)
     now = datetime.now(timezone.utc)
     if now.minute == 0:
         await store.purge(await tables().get(FILES), now - FILE_AGE)

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta, timezone
 
 import msgspec
 
+from ringback.delivery.adoption import watch_of
 from ringback.delivery.ledger import Ledger
 from ringback.delivery.ledger_row import LedgerRow, new_row
 from ringback.delivery.notification import CANCEL_EVENT, Notification, instance_of
+from ringback.delivery.people import UserEntities
 from ringback.delivery.sending import dead_letter
 from ringback.errors import ConflictError, NotFoundError, RetryableError
 from ringback.ids import is_key, owner_of
@@ -30,8 +32,6 @@ START_GRACE = timedelta(seconds=10)
 ORPHAN_AGE = timedelta(hours=1)
 # How long after it should have moved a delivery is held against the engine, and how often one that waits long.
 LOOK_AGAIN, LONGEST_UNSEEN = timedelta(minutes=5), timedelta(hours=6)
-# A task hub that has not looked after its own for so long is no more; one that lives puts each look off until the next.
-ABANDONED = timedelta(days=1)
 # A try in progress ends within this time as a rule.
 SETTLE_SECONDS, SETTLE_STEP = 3.0, 0.1
 WRITES = 5
@@ -59,6 +59,7 @@ class DeliveryDesk:
         self.index = NotificationTable(tables)
         self.letters = DeadLetterTable(tables)
         self._engine = engine
+        self._watch = watch_of(tables)
 
     async def submit(self, notification: Notification, body: str) -> LedgerRow:
         """Take in a notification with its content; `body` is a digest of what was asked for.
@@ -200,15 +201,18 @@ class DeliveryDesk:
         if row.failed_before is not None:
             await self.letters.remove(dead_letter(msgspec.structs.replace(row, failed_at=row.failed_before)))
 
-    async def recover(self, listing: Listing, now: datetime) -> None:
-        """Start what has no orchestration, close what was ended from outside, take off the list what has ended."""
+    async def recover(self, listing: Listing, now: datetime, entities: UserEntities | None = None) -> None:
+        """Start what has no orchestration, close what was ended from outside, take off the list what has ended.
+
+        What another task hub abandoned is adopted, where `entities` are given only if its person is known here.
+        """
         row = await self.ledger.get(listing.user, listing.delivery)
         if row is None:
             if now - listing.at > ORPHAN_AGE:
                 await self.index.unlist(listing.delivery, listing.round)
             return
         if self._is_elsewhere(row):
-            if now - listing.at < ABANDONED:
+            if not await self._watch.adopts(listing, now, entities):
                 return
             row.hub = self.ledger.hub
             await self.ledger.save(row)

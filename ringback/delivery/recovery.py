@@ -22,7 +22,9 @@ AT_ONCE = 16
 ERRAND_GRACE = timedelta(seconds=20)
 
 
-async def recover_deliveries(desk: DeliveryDesk, grace: timedelta = START_GRACE) -> int:
+async def recover_deliveries(
+    desk: DeliveryDesk, entities: UserEntities | None = None, grace: timedelta = START_GRACE
+) -> int:
     """Look at every delivery whose time for it has come; the number of those that could not be, each logged."""
     gate, now = asyncio.Semaphore(AT_ONCE), datetime.now(timezone.utc)
 
@@ -30,7 +32,7 @@ async def recover_deliveries(desk: DeliveryDesk, grace: timedelta = START_GRACE)
         # What was listed a moment ago belongs to a door that may be starting it right now.
         await asyncio.sleep(max(0.0, (listing.at + grace - now).total_seconds()))
         async with gate:
-            await desk.recover(listing, now)
+            await desk.recover(listing, now, entities)
 
     listed = [listing async for listing in desk.index.listed(due=now)]
     results = await asyncio.gather(*map(recover, listed), return_exceptions=True)

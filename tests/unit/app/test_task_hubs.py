@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from ringback.channels.address import Address
-from ringback.delivery.desk import ABANDONED, DeliveryDesk
+from ringback.delivery import adoption
+from ringback.delivery.desk import DeliveryDesk
 from ringback.delivery.recovery import recover_deliveries
 from ringback.tables.addresses import AddressTable
 from ringback.tables.service import Tables, connect
 from tests.unit.app.conftest import Engine
+from tests.unit.app.people import Entities, writer
 from tests.unit.app.test_delivery_desk import NONE, fail, notification, now
 
 
@@ -49,13 +51,54 @@ async def test_what_another_task_hub_brings_is_left_to_it(desk, engine, elsewher
     assert [instance for _, instance, _ in engine.started] == ["notify-n1", "notify-n2"]
 
 
-async def test_what_a_task_hub_left_behind_is_adopted_after_a_day(desk, elsewhere):
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock by which a process knows how long it has watched; its one item is the time."""
+    time = [1_000.0]
+    monkeypatch.setattr(adoption, "monotonic", lambda: time[0])
+    return time
+
+
+async def left_behind(desk, for_days: float) -> None:
     await desk.submit(notification(), "body")
     [listing] = [listing async for listing in desk.index.listed()]
-    await desk.index.list_open(msgspec.structs.replace(listing, at=now() - ABANDONED - timedelta(minutes=1)))
+    await desk.index.list_open(msgspec.structs.replace(listing, at=now() - timedelta(days=for_days, minutes=1)))
+
+
+async def test_what_a_task_hub_left_behind_is_adopted_once_it_was_seen_to_be_so(desk, elsewhere, clock):
+    await left_behind(desk, 2)
+    for minutes in (0, 1, 58):
+        clock[0] += 60 * minutes
+        assert await recover_deliveries(elsewhere, grace=NONE) == 0
+        assert elsewhere._engine.started == []
+    clock[0] += 60
     assert await recover_deliveries(elsewhere, grace=NONE) == 0
     assert [instance for _, instance, _ in elsewhere._engine.started] == ["notify-n1"]
     assert (await desk.find("n1")).hub == "another hub"
+
+
+async def test_hosts_that_were_off_together_leave_each_other_what_they_come_back_to(desk, elsewhere, clock):
+    await left_behind(desk, 3)
+    assert await recover_deliveries(elsewhere, grace=NONE) == 0
+    assert await recover_deliveries(desk, grace=NONE) == 0
+    clock[0] += 7_200
+    assert await recover_deliveries(elsewhere, grace=NONE) == 0
+    assert (await desk.find("n1")).hub == desk.ledger.hub
+    assert elsewhere._engine.started == []
+
+
+@pytest.mark.parametrize(("days", "known", "adopted"), [(2, False, 0), (2, True, 1), (8, False, 1)])
+async def test_who_is_not_known_to_a_task_hub_is_left_to_their_own_for_a_week(
+    desk, elsewhere, clock, days, known, adopted
+):
+    entities = Entities()
+    if known:
+        entities.states["ann"] = writer()
+    await left_behind(desk, days)
+    for _ in range(2):
+        assert await recover_deliveries(elsewhere, entities, grace=NONE) == 0
+        clock[0] += 3_600
+    assert len(elsewhere._engine.started) == adopted
 
 
 async def test_of_two_who_take_an_id_in_at_once_one_starts_it(desk, elsewhere, engine):
