@@ -76,7 +76,7 @@ class Bot:
     def of_type(self, kind):
         return [activity for activity in self.received if activity["type"] == kind]
 
-    async def heard(self, kind, count=1, seconds=5.0):
+    async def heard(self, kind, count=1, seconds=60.0):
         for _ in range(int(seconds / 0.01)):
             if len(self.of_type(kind)) >= count:
                 return self.of_type(kind)
