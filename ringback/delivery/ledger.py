@@ -46,7 +46,7 @@ from ringback.tables.cache import TtlCache
 from ringback.tables.service import LEDGER, Tables
 
 MAX_TEXT = 1_000
-INTERRUPTED = "interrupted"
+INTERRUPTED, REMOVED = "interrupted", "removed"
 UNTRIED = "none"
 # Most deliveries are sent by the process that opened them, within a second.
 OPENED_SECONDS, OPENED_SIZE = 10.0, 500
@@ -105,10 +105,15 @@ class Ledger:
     async def find(self, notification: Notification, now: datetime) -> LedgerRow:
         """The row of a delivery, or the one that a claim will insert.
 
-        What this process has just opened is not read: if others wrote it since, its etag fails the next write, once.
+        One whose content was in a row that is gone was removed for its age: it is answered as cancelled, and nothing
+        stores it again. What this process has just opened is not read: if others wrote it since, its etag fails the
+        next write, once.
         """
         user, identity = notification.user, notification.id
-        return self._opened.take((user, identity)) or await self.get(user, identity) or new_row(notification, now)
+        row = self._opened.take((user, identity)) or await self.get(user, identity) or new_row(notification, now)
+        if row.etag is None and row.content is None:
+            row.state, row.code = "cancelled", REMOVED
+        return row
 
     async def claim(self, row: LedgerRow, stop: Stop, now: datetime, locale: str | None = None) -> LedgerRow:
         """The row as it was found, now `sending` with a new attempt; or `ambiguous`, if a lost try ends the delivery.

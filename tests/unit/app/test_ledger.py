@@ -124,6 +124,14 @@ async def test_a_row_that_was_removed_since_it_was_read_is_another_ones_write(le
         await ledger.complete(row, said("delivered"), NOW)
 
 
+async def test_what_wakes_up_after_its_row_was_removed_for_its_age_stores_nothing_again(ledger):
+    woken = msgspec.structs.replace(NOTIFICATION, content=None)
+    assert (await ledger.find(woken, NOW)).is_over(woken.round)
+    assert (await ledger.hold(woken, NOW, "quiet-hours", NOW)).state == "cancelled"
+    assert (await ledger.close(woken, "failed", "gave-up", NOW)).state == "cancelled"
+    assert await ledger.get(woken.user, woken.id) is None
+
+
 async def test_a_delivery_is_closed_once(ledger):
     await ledger.close(NOTIFICATION, "suppressed", "opted-out: news", NOW)
     await ledger.close(NOTIFICATION, "failed", "late", NOW)

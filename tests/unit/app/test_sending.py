@@ -107,6 +107,12 @@ async def test_a_message_goes_out_with_its_delivery_id_and_ends_delivered(bench)
     assert len(bench.channel.sent) == 1
 
 
+async def test_what_was_removed_for_its_age_is_not_sent_without_its_words(bench):
+    answer = await bench.send(content=None)
+    assert (answer.outcome, answer.state, bench.channel.sent) == ("ended", "cancelled", [])
+    assert await bench.row() is None
+
+
 async def test_too_many_at_this_moment_is_no_try(bench):
     bench.pace.full = 3.0
     answer = await bench.send()

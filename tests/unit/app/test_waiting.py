@@ -31,14 +31,16 @@ async def waits(tables, engine) -> None:
     """One delivery for each reason to wait, one on its way to the gate, one that has ended."""
     ledger = Ledger(tables)
     for name, reason in (("quiet", "quiet-hours: …"), ("rate", "rate: …"), ("early", "not-before")):
-        await ledger.hold(Notification(id=name, user="ann", category="orders"), LATER, reason, NOW)
+        await ledger.hold(Notification(id=name, user="ann", category="orders", content={}), LATER, reason, NOW)
         engine.show(name)
-    pending = Notification(id="new", user="ann", category="orders", round=2)
+    pending = Notification(id="new", user="ann", category="orders", round=2, content={})
     row = await ledger.find(pending, NOW)
     row.round = 2
     await ledger.open(row)
     engine.show("new!r2")
-    await ledger.close(Notification(id="ended", user="ann", category="orders"), "suppressed", "unknown", NOW)
+    await ledger.close(
+        Notification(id="ended", user="ann", category="orders", content={}), "suppressed", "unknown", NOW
+    )
     engine.show("ended")
 
 
