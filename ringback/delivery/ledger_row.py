@@ -174,8 +174,8 @@ def changed(row: LedgerRow) -> dict[str, Any]:
 
 
 def bare(row: LedgerRow, *, purged: bool) -> dict[str, Any]:
-    """What an erasure leaves of a row: its id, how it ended, and how often it was tried."""
-    kept = ("state", "tries", "ambiguous", "code", "channel", "delivered_at", "failed_at", "latency", "round")
+    """What an erasure leaves of a row: its id, how it ended, how often it was tried, and whose histories there are."""
+    kept = ("state", "tries", "ambiguous", "code", "channel", "delivered_at", "failed_at", "latency", "round", "hub")
     values = {CHANGING[field]: getattr(row, field) for field in kept}
     values.update(CreatedAt=row.created_at, Erased=True, Purged=purged, Withdrawn=row.withdrawn)
     entity = {name: value for name, value in values.items() if value is not None}

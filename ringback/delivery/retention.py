@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ringback.delivery.ledger import Ledger
@@ -33,6 +33,8 @@ AT_ONCE = 8
 DELIVERY, CONTENT, ID, LETTER = "delivery", "content", "id", "dead-letter"
 # Old enough to go, and not gone: it was written by others, its orchestration still runs, or the tables refused.
 LEFT = "left"
+# Only its own task hub can take its histories away: the others come after, for one that is no more.
+FOR_OTHERS = timedelta(days=7)
 Done = tuple[Counter[str], Place | None]
 
 
@@ -58,6 +60,7 @@ class DeliveryRetention:
         asked = " or ".join(condition for condition, limit in conditions.items() if limit is not None)
         if not asked:
             return Counter(), None
+        asked += " or Withdrawn eq true"
         limits = {"before": self._before, "content": self._content_before}
         parameters = {name: limit for name, limit in limits.items() if limit is not None}
         names = ["PartitionKey", "RowKey", "State"]
@@ -84,8 +87,10 @@ class DeliveryRetention:
         ended = None if row is None else ended_at(row)
         if row is None or ended is None:
             return None
+        ended = counted_from(ended, row.hub, self._ledger.hub)
         try:
-            if self._before is not None and ended < self._before:
+            # What was being removed is shown to nobody any more, whatever the limit is by now.
+            if row.withdrawn or (self._before is not None and ended < self._before):
                 return await self._remove(row)
             if self._content_before is not None and ended < self._content_before and row.state != "failed":
                 return await self._empty(row)
@@ -148,6 +153,11 @@ def ended_at(row: LedgerRow) -> datetime | None:
         return None
     ended = (row.delivered_at if row.state == "delivered" else row.failed_at) or row.created_at
     return max(filter(None, (ended, row.edited_at, row.recalled_at)), default=None)
+
+
+def counted_from(ended: datetime, hub: str | None, own: str) -> datetime:
+    """The end from which this task hub, `own`, counts the days of what `hub` brought or ran."""
+    return ended if hub in {None, own} else ended + FOR_OTHERS
 
 
 async def each(job: Callable[[Any], Awaitable[str | None]], items: Iterable[Any]) -> Counter[str]:

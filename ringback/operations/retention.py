@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from ringback.delivery.retention import CONTENT, LEFT, Done, each
+from ringback.delivery.retention import CONTENT, LEFT, Done, counted_from, each
 from ringback.operations.desk import DurableEngine
 from ringback.tables.operations import OperationRow, OperationTable
 from ringback.tables.paging import Place
@@ -38,10 +38,11 @@ class OperationRetention:
         row, etag = found
         if row.is_open or row.ended_at is None:
             return None
-        if self._before is not None and row.ended_at < self._before:
+        ended = counted_from(row.ended_at, row.hub, self._table.hub)
+        if self._before is not None and ended < self._before:
             removed = await self._engine.purge(row.id) and await self._table.remove(row.id, etag)
             return OPERATION if removed else LEFT
-        is_due = self._content_before is not None and row.ended_at < self._content_before
+        is_due = self._content_before is not None and ended < self._content_before
         if not is_due or row.erased or row.state != EMPTIED:
             return None
         if not await self._engine.purge(row.id):

@@ -168,6 +168,7 @@ class OperationTable:
             created_at=row.created_at,
             started=row.started,
             ended_at=row.ended_at,
+            hub=row.hub,
             erased=True,
         )
         await table.upsert_entity(_entity(bare), mode=UpdateMode.REPLACE)

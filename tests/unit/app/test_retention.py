@@ -24,7 +24,7 @@ from ringback.tables.dead_letters import DeadLetter
 from ringback.tables.engagement import Counted, EngagementTable
 from ringback.tables.notifications import NotificationEntry
 from ringback.tables.operations import OperationRow
-from ringback.tables.service import DEAD_LETTERS, ENGAGEMENT, LEDGER, NOTIFICATIONS, OPERATIONS, Tables
+from ringback.tables.service import DEAD_LETTERS, ENGAGEMENT, LEDGER, NOTIFICATIONS, OPERATIONS, Tables, connect
 from tests.unit.app.people import Entities
 
 USER = "a" * 32
@@ -457,3 +457,23 @@ async def test_a_pass_that_was_held_up_takes_nothing_of_who_uses_the_id_again(ta
     assert not await deliveries.ledger.remove(row)
     await held_up._forget_id(row)
     assert (await deliveries.find("one")).etag == again.etag
+
+
+async def test_what_another_task_hub_did_is_left_to_it_for_a_week(tables, config, engine, deliveries, desk):
+    await brought_to(deliveries, engine, "one", "delivered")
+    await desk.table.insert(operation("one"))
+    await desk.table.end(operation("one").id, "succeeded", SECRET, now())
+    elsewhere, theirs = Tables(connect(config), "another hub"), type(engine)()
+    before = await dump(tables)
+    assert await run(elsewhere, theirs, after(DAYS + 6), content_days=7) == {"content": 2}
+    assert await run(elsewhere, theirs, after(DAYS + 6)) == {}
+    assert (await dump(tables)).keys() == before.keys()
+    assert await run(elsewhere, theirs, after(DAYS + 8)) == {"delivery": 1, "operation": 1}
+    await elsewhere.close()
+
+
+async def test_what_was_being_removed_goes_when_the_limit_is_longer_by_then(tables, engine, deliveries):
+    await brought_to(deliveries, engine, "one", "delivered")
+    await deliveries.ledger.withdraw(await deliveries.find("one"))
+    assert await run(tables, engine, after(DAYS + 1), days=400) == {"delivery": 1}
+    assert await dump(tables) == {}
