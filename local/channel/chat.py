@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local.channel.chat_client import ChatError
-from local.channel.chat_session import Session, Step, parsed
+from local.channel.chat_session import Session, Step, harmless, parsed
 from local.channel.context import DEFAULT_SECRET
 
 DEFAULT_CHANNEL = "http://127.0.0.1:3978"
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(run(chosen))
     except ChatError as error:
-        print(error, file=sys.stderr)
+        print(harmless(str(error)), file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Python flushes the closed pipe once more when it ends.

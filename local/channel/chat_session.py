@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,7 @@ TERMINAL_LINE = 4095
 HELP = "a message, or a button's number; /file PATH; /activity JSON; /say TEXT; /quit"
 # What a bot says must not steer the terminal.
 CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "\N{REPLACEMENT CHARACTER}") | {9: "\t"}
+ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,14 @@ class Session:
             await self.client.start(conversation, channel_id)
             self._tell(f"conversation {self.client.conversation} at {self.client.channel}")
             tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch_connection())]
-            talking = asyncio.current_task()
-            assert talking
+            talking: asyncio.Task[Any] | None = asyncio.current_task()
+
+            def end(done: asyncio.Task[None]) -> None:
+                if talking and not done.cancelled():
+                    talking.cancel()
+
             for task in tasks:
-                task.add_done_callback(lambda done: None if done.cancelled() else talking.cancel())
+                task.add_done_callback(end)
             try:
                 yield
             except asyncio.CancelledError:
@@ -67,6 +73,8 @@ class Session:
                         task.result()
                 raise
             finally:
+                # Also a task that has just ended by itself has nothing to interrupt any more.
+                talking = None
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -80,7 +88,7 @@ class Session:
             try:
                 sent = await self._do(step)
             except ChatError as error:
-                print(f"{step.kind} {step.text!r}: {error}", file=sys.stderr)
+                print(harmless(f"{step.kind} {step.text!r}: {error}"), file=sys.stderr)
                 return 1
             if number + 1 < len(steps):
                 await self._settle(wait, heard)
@@ -97,7 +105,7 @@ class Session:
         while (line := await self._next_line()) is not None:
             if line.strip() == "/quit":
                 return 0
-            if typed and len(line.encode()) >= TERMINAL_LINE:
+            if typed and len(line.encode()) > TERMINAL_LINE:
                 self._tell(f"the terminal cut this line at {TERMINAL_LINE} bytes: send long texts with --say or /file")
             if not typed and sent:
                 await self._settle(wait, heard)
@@ -173,8 +181,9 @@ class Session:
 
         def read() -> None:
             with suppress(RuntimeError):  # the loop is closed: the chat has ended
-                for line in sys.stdin or ():
-                    loop.call_soon_threadsafe(self._lines.put_nowait, line)
+                with suppress(OSError):  # an input that cannot be read, or no more, has ended
+                    for line in sys.stdin or ():
+                        loop.call_soon_threadsafe(self._lines.put_nowait, line)
                 loop.call_soon_threadsafe(self._lines.put_nowait, None)
 
         self._reader = threading.Thread(target=read, name="stdin", daemon=True)
@@ -193,7 +202,7 @@ class Session:
         if not self._echoes or activity.get("type") == "typing":
             return
         if self.as_json:
-            print(msgspec.json.encode(activity).decode(), flush=True)
+            _print_json(activity)
             return
         lines = draw(activity).lines
         if activity.get("value") is not None:
@@ -205,7 +214,7 @@ class Session:
             return
         drawn = draw(activity)
         if self.as_json:
-            print(msgspec.json.encode(activity).decode(), flush=True)
+            _print_json(activity)
         # Numbers are those of the newest message that has buttons.
         self.choices = drawn.choices or self.choices
         lines = drawn.lines + [f"  [{number}] {each.title}" for number, each in enumerate(drawn.choices, 1)]
@@ -220,9 +229,12 @@ class Session:
             self._arrived.notify_all()
 
     def _print(self, who: str, lines: list[str]) -> None:
-        shown = [line.translate(CONTROLS) for line in lines]
+        shown = [harmless(line) for line in lines]
         if shown:
-            print("\n".join([f"{who}: {shown[0]}", *(f"     {line}".rstrip() for line in shown[1:])]), flush=True)
+            print(
+                "\n".join([f"{harmless(who)}: {shown[0]}", *(f"     {line}".rstrip() for line in shown[1:])]),
+                flush=True,
+            )
 
     async def _settle(self, wait: float, heard: int) -> None:
         """Until something came after `heard` and nothing more follows, at most `wait` seconds."""
@@ -246,7 +258,17 @@ class Session:
                 self._tell("connected again" if shown else "connection lost, trying again …")
 
     def _tell(self, text: str) -> None:
-        print(f"({text})", file=sys.stderr if self.as_json else sys.stdout, flush=True)
+        print(f"({harmless(text)})", file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+
+def harmless(text: str) -> str:
+    """A line that does not steer the terminal, whatever a bot or a channel put there."""
+    return text.translate(CONTROLS)
+
+
+def _print_json(activity: Activity) -> None:
+    """On one line; JSON leaves DEL and the controls behind it as they are."""
+    print(msgspec.json.encode(activity).decode().translate(ESCAPES), flush=True)
 
 
 def _number(text: str) -> int:

@@ -207,6 +207,36 @@ async def test_no_standard_input_is_an_empty_script(channel, bot):
     assert (process.returncode, err) == (0, b"")
 
 
+async def test_an_input_that_cannot_be_read_is_an_empty_script(channel, bot):
+    # What nohup leaves of a terminal.
+    with Path(os.devnull).open("wb") as unreadable:
+        process = await begin(channel, wait="0.1", stdin=unreadable)
+    try:
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert (process.returncode, err) == (0, b"")
+
+
+@pytest.mark.parametrize("json_lines", [[], ["--json"]], ids=["text", "json"])
+async def test_nothing_that_a_bot_says_steers_the_terminal(channel, bot, json_lines):
+    steering = "\x1b]0;x\x07\x9b2J\x7f"
+
+    async def offer(activity):
+        actions = {"actions": [{"type": "openUrl", "title": f"T{steering}", "value": f"http://x/{steering}"}]}
+        await bot.say(activity, f"look{steering}", suggestedActions=actions)
+
+    bot.echoes, bot.on_message = False, offer
+    status, out, err = await chat(channel, "--say", "hi", "--say", "1", *json_lines, wait="1")
+    assert status == 0, err
+    assert "open http://x/" in out + err
+    assert not {"\x1b", "\x07", "\x9b", "\x7f"} & set(out + err)
+    if json_lines:
+        assert f"look{steering}" in [json.loads(line).get("text") for line in out.splitlines()]
+
+
 async def test_lines_wait_for_the_answer_before(channel, card_bot):
     """A number is a button only once the card that has it is here."""
     status, out, err = await chat(channel, "--until", "got {", lines=["menu", "", "1"])
