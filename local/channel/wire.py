@@ -21,8 +21,8 @@ MAX_ACTIVITY = 4 * 1024 * 1024
 # Far more than any card needs, and far less than where recursive readers of JSON give up.
 MAX_DEPTH = 100
 TRANSFER_ENCODING = "Content-Transfer-Encoding"
-# Quoted-printable writes a byte as three, base64 three as four.
-LONGEST_ENCODING = 3
+# Quoted-printable writes a byte as three and breaks the lines, base64 three as four.
+LONGEST_ENCODING = 4
 BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 
 
