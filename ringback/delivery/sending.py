@@ -65,7 +65,7 @@ class Sending:
             deadline = await self._lease(recipient)
         except ThrottledError as error:
             return SendAnswer(outcome="throttled", code="Throttled", retry_after=error.seconds)
-        if (instead := await self._instead(order)) is not None:
+        if (instead := await self._instead(order, is_nowhere=recipient is None and not problem)) is not None:
             return instead
         locale = order.locale or (recipient.locale if isinstance(recipient, Reference) else None)
         row = await self._ledger.claim(row, stop, _now(), locale)
@@ -83,14 +83,14 @@ class Sending:
             log.warning("delivery %s, try %d: %s %s", row.id, row.tries, result.outcome.value, result.code)
         return _answer(row, result, order.attempt)
 
-    async def _instead(self, order: SendOrder) -> SendAnswer | None:
-        """What is done instead of sending when the order has lain too long; None when it has not."""
+    async def _instead(self, order: SendOrder, *, is_nowhere: bool) -> SendAnswer | None:
+        """What is done instead of sending when the order has lain too long, or its address was replaced; else None."""
         notification, now = order.notification, _now()
         expires_at = notification.expires_at
         if expires_at is not None and now >= expires_at:
             reason = f"expired: it was wanted before {expires_at.isoformat()}"
             return await self._ended(await self._ledger.close(notification, "suppressed", reason, now))
-        if order.asked_at is not None and now - order.asked_at > STALE:
+        if order.asked_at is not None and (is_nowhere or now - order.asked_at > STALE):
             return SendAnswer(outcome="stale", code="Stale")
         return None
 

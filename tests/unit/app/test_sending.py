@@ -280,6 +280,12 @@ async def test_an_address_that_is_gone_is_permanent(bench):
     assert (answer.outcome, answer.code) == ("permanent", "UnknownConversation")
 
 
+async def test_an_address_that_was_replaced_since_the_gate_named_it_is_asked_about_once_more(bench):
+    answer = await bench.send(reference="replaced", asked_at=datetime.now(timezone.utc))
+    assert (answer.outcome, await bench.row(), bench.channel.sent) == ("stale", None, [])
+    assert (await bench.send(reference="p", channel="sms", asked_at=datetime.now(timezone.utc))).outcome == "delivered"
+
+
 async def test_an_error_worth_one_retry_gets_one_after_each_start_anew(bench):
     bench.channel.answers = [
         says("retry", "TooManyRequests"),
