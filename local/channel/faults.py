@@ -27,9 +27,10 @@ NOT_TWICE = ("stream", "delete", "upload", "login", "token", "reconnect", "get",
 NO_ANSWER = {"frame": ("status", "html", "retry_after"), "turn": ("drop", "html", "retry_after")}
 # Calls that name no conversation.
 NOWHERE = {"create", "conversations", "login"}
+# Those that no user can be told from.
+OF_NOBODY = {"conversations", "login"}
 # What an answer is made of besides its status.
 OF_ANSWERS = ("code", "message", "html", "retry_after")
-EMPTY = (0, None, "")
 # Text also where it looks like a number.
 TEXTS = ("code", "message", "conversation", "user")
 LONGEST_RETRY_AFTER = 86400
@@ -142,11 +143,13 @@ def _complaint(rule: Fault) -> str:
     struck = [operation for operation in OPERATIONS if rule.covers(operation)]
     if rule.conversation and NOWHERE.issuperset(struck):
         return f"'conversation' means nothing for {struck[0]!r}."
+    if rule.user and OF_NOBODY.issuperset(struck):
+        return f"'user' means nothing for {struck[0]!r}."
     if not (rule.status or rule.drop or rule.delay or rule.twice):
         return "A fault needs a preset, a 'status', 'drop', 'twice' or a 'delay'."
     if rule.status and rule.drop:
         return "'status' means nothing with 'drop': a cut connection has no answer."
-    if not rule.status and (without := next((name for name in OF_ANSWERS if getattr(rule, name) not in EMPTY), "")):
+    if not rule.status and (without := next((name for name in OF_ANSWERS if _has(rule, name)), "")):
         return f"{_spelled(without)} means nothing without 'status'."
     return next(filter(None, (_meaningless(rule, operation) for operation in struck)), "")
 
@@ -155,8 +158,14 @@ def _meaningless(rule: Fault, operation: str) -> str:
     fields = [*NO_ANSWER.get(operation, ())]
     fields += ["taken"] if operation in NOT_TAKEN or (operation == "frame" and not rule.drop) else []
     fields += ["twice"] if operation in NOT_TWICE else []
-    wrong = next((name for name in fields if getattr(rule, name) not in EMPTY), "")
+    wrong = next((name for name in fields if _has(rule, name)), "")
     return f"{_spelled(wrong)} means nothing for {operation!r}." if wrong else ""
+
+
+def _has(rule: Fault, name: str) -> bool:
+    """To try again after 0 seconds is something to be told."""
+    value = getattr(rule, name)
+    return value is not None if name == "retry_after" else bool(value)
 
 
 def _spelled(name: str) -> str:

@@ -135,6 +135,8 @@ async def test_the_bot_can_be_posted_to_twice_and_a_client_told_a_timeout(channe
         ({"preset": "429", "retryAfter": -1}, "'retryAfter'"),
         ({"preset": "429", "retryAfter": 1e9}, "'retryAfter'"),
         ({"preset": "slow", "retryAfter": 1}, "'retryAfter'"),
+        ({"preset": "slow", "retryAfter": 0}, "'retryAfter'"),
+        ({"status": 500, "user": "x", "operations": ["conversations", "login"]}, "'user'"),
         ({"status": 500, "delay": -1}, "'delay'"),
         ({"delay": 601}, "'delay'"),
         ({"delay": 1, "code": "ServiceError"}, "'code'"),
