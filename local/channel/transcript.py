@@ -119,10 +119,12 @@ class Transcript:
     def _release(self, conversation_id: str) -> None:
         timer = self._held.get(conversation_id)
         if timer:
-            # Where it fails, as on a full disk, what is held is still known and goes out with the next activity.
+            # Where it fails, as on a full disk, what is held is still known and goes out with the next activity; where
+            # a transaction may yet undo it, with the timer.
             self.store.release(conversation_id)
-            timer.cancel()
-            del self._held[conversation_id]
+            if not self.store.database.connection.in_transaction:
+                timer.cancel()
+                del self._held[conversation_id]
             self._wake(conversation_id)
 
     def _wake(self, conversation_id: str) -> None:

@@ -73,6 +73,17 @@ async def test_what_is_held_goes_out_when_its_echo_could_not_be_kept(transcript,
     assert texts(transcript) == ["held"]
 
 
+async def test_what_is_held_goes_out_when_what_released_it_was_undone(transcript, database):
+    conversation = transcript.store.conversation("c")
+    with transcript.turn("c"):
+        transcript.from_bot(conversation, {"type": "message", "text": "held"})
+        with pytest.raises(RuntimeError), database.transaction():
+            transcript.replace(conversation, {"type": "message", "text": "changed"})
+            raise RuntimeError
+        assert texts(transcript) == []
+    assert texts(transcript) == ["held"]
+
+
 async def test_what_is_held_waits_for_the_echoes_of_all_turns(transcript):
     conversation = transcript.store.conversation("c")
     with transcript.turn("c"):
