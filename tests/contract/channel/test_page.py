@@ -6,6 +6,7 @@ import jwt
 import pytest
 from aiohttp import web
 
+from local.channel import outbox
 from local.channel.page import SOURCES
 from tests.local_channel import Client
 
@@ -62,14 +63,20 @@ async def test_the_page_joins_a_teams_conversation_that_the_bot_made(channel):
     assert fresh["known"] is False
 
 
-async def test_the_outbox_of_a_stand_in(tmp_path, bot):
+async def test_the_outbox_of_a_stand_in(tmp_path, bot, monkeypatch):
+    pane = outbox.Pane()
+    monkeypatch.setattr(outbox, "Pane", lambda: pane)
+    monkeypatch.setattr(outbox, "KEPT_SECONDS", 3600)
     sent = [
         {"id": 8, "kind": "sms", "to": "+1", "text": "one"},
         {"id": 9, "kind": "email", "to": "a@b", "subject": "two", "html": "<p>two</p>"},
         "noise",
     ]
 
-    async def messages(_):
+    fetched = []
+
+    async def messages(request):
+        fetched.append(request)
         return web.json_response({"messages": sent})
 
     app = web.Application()
@@ -89,7 +96,9 @@ async def test_the_outbox_of_a_stand_in(tmp_path, bot):
             assert (await client.call("GET", f"/page/outbox/{number}", token=None)).status == 404
         elsewhere = {"Sec-Fetch-Site": "cross-site"}
         assert (await client.call("GET", "/page/outbox/9", token=None, headers=elsewhere)).status == 403
+        assert len(fetched) == 1, "a page with hundreds of e-mails fetches them once"
         await runner.cleanup()
+        pane._forget()
         answer = await client.call("GET", "/page/outbox", token=None)
         assert (answer.status, answer.code) == (502, "BadGateway")
     finally:
