@@ -22,22 +22,26 @@ GIVEN_UP = timedelta(days=7)
 
 
 class Watch:
-    """What this process has seen to be abandoned: since when, and by which time of its listing."""
+    """What this process has seen to be abandoned: since when, and by which time that its own task hub puts off."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, int], tuple[datetime, float]] = {}
+        self._seen: dict[tuple[str, ...], tuple[datetime, float]] = {}
+
+    def sees_abandoned(self, key: tuple[str, ...], at: datetime, now: datetime) -> bool:
+        """Whether to take over what another task hub should have looked after at `at`."""
+        if now - at < ABANDONED:
+            self._seen.pop(key, None)
+            return False
+        seen, since = self._seen.get(key, (None, 0.0))
+        if seen != at:
+            self._seen[key] = at, monotonic()
+            return False
+        return monotonic() - since >= WATCHED_SECONDS
 
     async def adopts(self, listing: Listing, now: datetime, entities: UserEntities | None) -> bool:
         """Whether to take over a listed delivery of another task hub; `entities` tell whom this one knows."""
-        key = listing.delivery, listing.round
-        if now - listing.at < ABANDONED:
-            self._seen.pop(key, None)
-            return False
-        at, since = self._seen.get(key, (None, 0.0))
-        if at != listing.at:
-            self._seen[key] = listing.at, monotonic()
-            return False
-        if monotonic() - since < WATCHED_SECONDS:
+        key = listing.delivery, str(listing.round)
+        if not self.sees_abandoned(key, listing.at, now):
             return False
         if now - listing.at < GIVEN_UP and entities is not None and await entities.read(listing.user) is None:
             return False

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta, timezone
 
+from ringback.delivery.adoption import watch_of
 from ringback.delivery.desk import START_GRACE, DeliveryDesk
 from ringback.delivery.erasure import continue_erasure
 from ringback.delivery.people import UserEntities
@@ -45,9 +46,15 @@ async def recover_deliveries(
 async def recover_errands(
     tables: Tables, engine: DurableEngine, entities: UserEntities, grace: timedelta = ERRAND_GRACE
 ) -> int:
-    """Go on with every errand that is not young; the number of those that could not be gone on with, each logged."""
-    now = datetime.now(timezone.utc)
-    errands = [errand async for errand in ErrandTable(tables).listed() if now - errand.at >= grace]
+    """Go on with every errand that is not young, and with the erasures that another task hub abandoned.
+
+    The number of those that could not be gone on with, each logged.
+    """
+    now, table, watch = datetime.now(timezone.utc), ErrandTable(tables), watch_of(tables)
+    errands = [errand async for errand in table.listed() if now - errand.at >= grace]
+    # An erasure is owed to the person, also when the task hub that was asked for it is no more.
+    others = [errand async for errand in table.listed(of_others=True)]
+    errands += [errand for errand in others if watch.sees_abandoned((errand.kind, errand.user), errand.at, now)]
     return [await _goes_on(tables, engine, entities, errand) for errand in errands].count(False)
 
 

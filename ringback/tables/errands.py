@@ -65,12 +65,12 @@ class ErrandTable:
         except ResourceModifiedError:
             return
 
-    async def listed(self) -> AsyncIterator[Errand]:
-        """Every errand of this task hub: what people wait for, and what is kept of them, is out of sight of others."""
+    async def listed(self, *, of_others: bool = False) -> AsyncIterator[Errand]:
+        """Every errand of this task hub; or the erasures of the others, whose waits and addresses are out of sight."""
         table = await self._tables.get(ERRANDS)
-        for kind in KINDS:
+        for kind in (ERASE,) if of_others else KINDS:
             async for entity in table.query_entities("PartitionKey eq @kind", parameters={"kind": kind}):
-                if entity.get("Hub", self._tables.hub) != self._tables.hub:
+                if (entity.get("Hub", self._tables.hub) != self._tables.hub) != of_others:
                     continue
                 etag = str(entity.metadata["etag"])
                 at, begun = _aware(entity["At"]), bool(entity.get("Begun"))

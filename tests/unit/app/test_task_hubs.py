@@ -11,8 +11,9 @@ import pytest
 from ringback.channels.address import Address
 from ringback.delivery import adoption
 from ringback.delivery.desk import DeliveryDesk
-from ringback.delivery.recovery import recover_deliveries
+from ringback.delivery.recovery import recover_deliveries, recover_errands
 from ringback.tables.addresses import AddressTable
+from ringback.tables.errands import ERASE, ErrandTable
 from ringback.tables.service import Tables, connect
 from tests.unit.app.conftest import Engine
 from tests.unit.app.people import Entities, writer
@@ -141,3 +142,14 @@ async def test_an_address_goes_when_the_task_hub_that_registered_it_is_done_with
     assert set((await ours.of("ann")).values()) == {old, both}
     assert await ours.tidy("ann", (), later)
     assert set((await ours.of("ann")).values()) == {both}
+
+
+@pytest.mark.parametrize(("hours", "left"), [(25, 0), (23, 1)])
+async def test_an_erasure_that_a_task_hub_left_behind_is_finished_by_another(elsewhere, tables, clock, hours, left):
+    theirs, open_ones = elsewhere.ledger._tables, []
+    await ErrandTable(tables).add(ERASE, "ann", now() - timedelta(hours=hours))
+    for _ in range(3):
+        assert await recover_errands(theirs, elsewhere._engine, Entities(), grace=NONE) == 0
+        open_ones.append(len([errand async for errand in ErrandTable(tables).listed()]))
+        clock[0] += 1_800
+    assert open_ones == [1, 1, left]
