@@ -172,7 +172,9 @@ class Ledger:
             interrupted(row)
             held = row.ambiguous > 0 and row.on_ambiguous == HOLD and state != "cancelled"
             row.state, row.failed_at = "ambiguous" if held else state, now
-            row.code, row.detail = code_of(reason), reason
+            if reason != row.code:
+                # A bare code of the last try's tells less than what the channel said with it.
+                row.code, row.detail = code_of(reason), reason
 
         return await self.change(notification, end, now)
 

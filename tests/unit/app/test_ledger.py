@@ -132,6 +132,13 @@ async def test_what_wakes_up_after_its_row_was_removed_for_its_age_stores_nothin
     assert await ledger.get(woken.user, woken.id) is None
 
 
+async def test_what_the_channel_said_outlives_an_end_by_the_same_code(ledger):
+    refused = SendResult(outcome=Outcome.PERMANENT, code="Blocked", detail="the person has blocked the bot")
+    await ledger.complete(await claim(ledger), refused, NOW, last=False)
+    row = await ledger.close(NOTIFICATION, "failed", "Blocked", NOW)
+    assert (row.state, row.code, row.detail) == ("failed", "Blocked", "the person has blocked the bot")
+
+
 async def test_a_delivery_is_closed_once(ledger):
     await ledger.close(NOTIFICATION, "suppressed", "opted-out: news", NOW)
     await ledger.close(NOTIFICATION, "failed", "late", NOW)
