@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -67,7 +68,16 @@ class NotificationTable:
         if entered and not listed:
             # A listing that another request left may name another person.
             await table.upsert_entity(listing)
-        return entered
+        if listed and not entered:
+            # Not under way: it has ended, or is about to be listed anew.
+            with suppress(ResourceModifiedError):
+                await table.delete_entity(
+                    listing["PartitionKey"],
+                    listing["RowKey"],
+                    etag=listed,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+        return entered is not None
 
     async def get(self, delivery: str) -> NotificationEntry | None:
         """The entry of a delivery id, or None."""
@@ -130,12 +140,12 @@ class NotificationTable:
                 yield _read_listing(dict(entity))
 
 
-async def _create(table: TableClient, entity: dict[str, Any]) -> bool:
+async def _create(table: TableClient, entity: dict[str, Any]) -> str | None:
+    """The etag of the new entity, or None where there is one."""
     try:
-        await table.create_entity(entity)
+        return str((await table.create_entity(entity))["etag"])
     except ResourceExistsError:
-        return False
-    return True
+        return None
 
 
 PARTITIONS = tuple("abcdefghijklmnop")
