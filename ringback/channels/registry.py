@@ -6,11 +6,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from ringback.channels.address import Address, Recipient, email, phone
+from ringback.channels.address import Address, email, phone
 from ringback.channels.connector import ConnectorSender
 from ringback.channels.port import Sender
 from ringback.channels.tokens import token_source
-from ringback.delivery.reference import Reference
 from ringback.errors import ConfigurationError, RequestError
 from ringback.settings import Settings, settings
 
@@ -53,11 +52,6 @@ CHANNELS = {
 }
 
 
-def kind_of(recipient: Recipient) -> str:
-    """The name under which a recipient's channel is registered."""
-    return "bot" if isinstance(recipient, Reference) else recipient.kind
-
-
 @lru_cache(maxsize=16)
 def sender(kind: str) -> Sender:
     """The process's sender for a kind of recipient; raises ConfigurationError naming the setting that is missing."""
@@ -77,11 +71,6 @@ def address(kind: str, text: str, name: str | None) -> Address:
         return check(text, name)
     except RequestError as error:
         raise RequestError(str(error), field=field) from None
-
-
-def sender_for(recipient: Recipient) -> Sender:
-    """The sender that reaches this recipient; raises ConfigurationError."""
-    return sender(kind_of(recipient))
 
 
 def problem(kind: str) -> str:

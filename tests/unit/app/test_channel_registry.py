@@ -15,7 +15,6 @@ from ringback.channels.sms import SmsSender
 from ringback.channels.tokens import Anonymous
 from ringback.errors import ConfigurationError
 from tests.unit.app.stand_ins import make_settings
-from tests.unit.app.test_reference import make_reference
 
 ACS = {"ACS_CONNECTION_STRING": "endpoint=https://x.communication.azure.com/;accesskey=YQ=="}
 NUMBER, MAILBOX = Address(kind="sms", value="+4915112345678"), Address(kind="email", value="ann@example.org")
@@ -32,13 +31,13 @@ def given(monkeypatch):
     registry.sender.cache_clear()
 
 
-def test_each_recipient_has_its_sender(given):
+def test_each_kind_of_recipient_has_its_sender(given):
     given(**ACS, SMS_FROM="+18005551234", EMAIL_FROM="a@example.org")
 
-    assert isinstance(registry.sender_for(make_reference()), ConnectorSender)
-    assert isinstance(registry.sender_for(NUMBER), SmsSender)
-    assert isinstance(registry.sender_for(MAILBOX), AcsEmailSender)
-    assert registry.sender_for(NUMBER) is registry.sender("sms")
+    assert isinstance(registry.sender("bot"), ConnectorSender)
+    assert isinstance(registry.sender("sms"), SmsSender)
+    assert isinstance(registry.sender("email"), AcsEmailSender)
+    assert registry.sender("sms") is registry.sender("sms")
     assert registry.connector_sender() is registry.sender("bot")
 
 
