@@ -107,10 +107,10 @@ async def get_wire(request: web.Request) -> web.Response:
 
 
 async def follow_wire(request: web.Request) -> web.StreamResponse:
-    """Server-sent events, one a message; reconnects go on after Last-Event-ID."""
+    """Server-sent events, one a message; reconnects go on after Last-Event-ID, else after `?after=`."""
     channel = guard(request)
     # Ids begin with the clock: one from before it was set back would hide all that is new.
-    last = _number(request.headers, "Last-Event-ID", 0)
+    last = _number(request.headers, "Last-Event-ID", _number(request.query, "after", 0))
     after = last if last <= channel.wire_log.newest else 0
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from local.channel import tokens
 from local.channel.errors import forbidden
 from tests.browser.person import say, see
@@ -20,10 +22,13 @@ async def test_a_message_that_the_bot_did_not_take_is_told_at_once(site, open_pa
     await page.locator("#chat").get_by_text("echo: hi").first.wait_for()
 
 
-async def test_a_token_that_expired_is_renewed(site, open_page, monkeypatch):
+@pytest.mark.parametrize("refusals", [0, 1])
+async def test_a_token_that_expired_is_renewed(site, open_page, monkeypatch, refusals):
     page = await open_page()
     await say(page, "one")
     await see(page, "You said one.")
+    if refusals:
+        await site.fault(preset="503", operations=["token"], times=refusals)
     verify, mint, expired = tokens.Tokens._verify, tokens.Tokens.mint, [True]
 
     def verified(self, token, audience):
@@ -37,8 +42,9 @@ async def test_a_token_that_expired_is_renewed(site, open_page, monkeypatch):
 
     monkeypatch.setattr(tokens.Tokens, "_verify", verified)
     monkeypatch.setattr(tokens.Tokens, "mint", minted)
-    async with page.expect_websocket():
+    async with page.expect_websocket(timeout=60_000):
         await say(page, "two")
+    await page.locator("#trouble").wait_for(state="hidden")
     retry = page.locator(".webchat__activity-status").get_by_role("button", name="Retry")
     await retry.click()
     await page.locator("#chat").get_by_text("You said two.").first.wait_for()

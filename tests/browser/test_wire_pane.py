@@ -1,5 +1,6 @@
 """The pane of the activities on the wire, and the page by keyboard."""
 
+import asyncio
 import json
 import re
 
@@ -93,6 +94,51 @@ async def test_a_restarted_channel_goes_on_in_the_wire_pane(site, open_page):
     await told.nth(8).wait_for(state="attached")
     await page.locator("#trouble").wait_for(state="hidden")
     assert await told.count() == 9
+
+
+async def test_the_wire_pane_goes_on_after_an_answer_that_is_an_error(site, open_page):
+    page = await open_page()
+    await say(page, "hi")
+    await see(page, "You said hi.")
+    await page.locator("#entries li", has_text="You said hi.").wait_for()
+
+    async def refuse(route):
+        await route.fulfill(status=502, body="a proxy")
+
+    await site.stop()
+    await page.route("**/admin/wire/stream*", refuse)
+    async with page.expect_response(lambda answer: answer.status == 502, timeout=60_000):
+        await site.start()
+    await page.unroute("**/admin/wire/stream*", refuse)
+    await site.bot.say(site.bot.of_type("message")[0], "after the proxy")
+    await page.locator("#entries li", has_text="after the proxy").wait_for()
+    await page.locator("#trouble").wait_for(state="hidden")
+    assert await page.locator("#entries li", has_text="You said hi.").count() == 1
+
+
+async def test_the_wire_pane_shows_this_chat_as_soon_as_it_is_known(site, open_page):
+    page = await open_page()
+    # The channel finds the conversation in Teams of a person, whose browser need not know it.
+    forget = "localStorage['bot-chat'] = JSON.stringify({ channelId: 'msteams' })"
+    await page.evaluate(forget)
+    await page.reload()
+    await say(page, "hi")
+    await see(page, "You said hi.")
+    known = asyncio.Event()
+
+    async def late(route):
+        await known.wait()
+        await route.continue_()
+
+    # The pane hears of what went over the wire before the page hears which chat it shows.
+    await page.route("**/page/token", late)
+    await page.evaluate(forget)
+    await page.reload()
+    entry = page.locator("#entries li", has_text="You said hi.")
+    await entry.wait_for(state="attached")
+    assert not await entry.is_visible()
+    known.set()
+    await entry.wait_for()
 
 
 async def test_every_control_is_reached_by_the_keyboard_and_has_a_name(site, open_page):

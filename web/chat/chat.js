@@ -1,4 +1,4 @@
-import { answers, failAtOnce, giveUp, watch } from '/page/connection.js';
+import { answers, failAtOnce, persistently, watch } from '/page/connection.js';
 import { followLink, keepConversation, pair, remember, remembered } from '/page/memory.js';
 import { showOutbox } from '/page/outbox.js';
 import { styleOptions } from '/page/theme.js';
@@ -70,12 +70,16 @@ async function start() {
   const granted = await grant();
   current.conversationId = granted.conversationId;
   keepConversation(user, channelId, granted.conversationId);
+  lookAtWire();
   const fixed = { store: WebChat.createStore(), activityMiddleware: hideDeleted(), userID: user, locale: navigator.language, nonce: settings.nonce };
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const render = () => WebChat.renderWebChat({ ...fixed, directLine, styleOptions: styleOptions(dark.matches) }, byId('chat'));
+  let renewing = false;
   const again = async () => {
-    const renewed = await grant().catch(giveUp);
-    if (!renewed) return;
+    if (renewing) return;
+    renewing = true;
+    const renewed = await persistently(grant);
+    renewing = false;
     if (renewed.conversationId !== current.conversationId) return location.reload();
     directLine = connected(renewed, again);
     render();
@@ -121,6 +125,6 @@ function drawHeader() {
 }
 
 drawHeader();
-followWire(() => current.conversationId, answers);
+const lookAtWire = followWire(() => current.conversationId, answers);
 showOutbox();
 start().catch(error => notice('The chat could not start', String(error)));

@@ -2,6 +2,7 @@
 const [ONLINE, EXPIRED] = [2, 3];
 // DirectLineJS stops looking for its stream after 15 minutes, without a word.
 const PATIENCE = 14 * 60_000;
+const RETRY_SECONDS = 3;
 const banner = document.getElementById('trouble');
 let lostAt = 0;
 let over = false;
@@ -14,10 +15,26 @@ function tell(text, button) {
   banner.hidden = !text;
 }
 
-/** Say that the chat has ended on this page. */
-export function giveUp() {
+function stop(text) {
   over = true;
-  tell('The chat cannot go on here. Reload to take it up again.', true);
+  tell(text, true);
+}
+
+function goesOn() {
+  if (over) tell('', false);
+  over = false;
+}
+
+/** What `grant` gives in the end; that there is none yet is told. */
+export async function persistently(grant) {
+  for (;;) {
+    try {
+      return await grant();
+    } catch {
+      stop('The channel gives no token for the chat, and is asked again.');
+      await new Promise(later => { setTimeout(later, RETRY_SECONDS * 1000); });
+    }
+  }
 }
 
 /** Say that the channel does not answer, or that it does again. */
@@ -35,11 +52,13 @@ export function watch(directLine, again) {
   watched = directLine;
   goOn = again;
   directLine.connectionStatus$.subscribe(status => {
+    if (directLine !== watched) return;
+    if (status === ONLINE) goesOn();
     online ||= status === ONLINE;
-    if (status < EXPIRED || ended || directLine !== watched) return;
+    if (status < EXPIRED || ended) return;
     ended = true;
     if (online) again();
-    else giveUp();
+    else stop('The chat cannot go on here. Reload to take it up again.');
   });
 }
 

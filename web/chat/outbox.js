@@ -42,6 +42,11 @@ function show(messages) {
     if (next?.dataset.key === keys[place]) next = next.nextElementSibling;
     else list.insertBefore(draw(message, keys[place]), next);
   });
+  while (next) {
+    const following = next.nextElementSibling;
+    next.remove();
+    next = following;
+  }
 }
 
 async function refresh() {
@@ -54,8 +59,12 @@ async function refresh() {
 
 /** Keep the pane of e-mails and text messages fresh while it is open. */
 export function showOutbox() {
-  const look = () => {
-    if (document.body.dataset.pane === 'outbox' && !document.hidden) refresh().catch(() => {});
+  let looking = false;
+  const look = async () => {
+    if (looking || document.body.dataset.pane !== 'outbox' || document.hidden) return;
+    looking = true;
+    await refresh().catch(() => {});
+    looking = false;
   };
   setInterval(look, SECONDS * 1000);
   document.querySelector('[data-show="outbox"]').addEventListener('click', () => setTimeout(look, 0));

@@ -1,4 +1,5 @@
 const LONGEST = 400;
+const RETRY_SECONDS = 3;
 const byId = id => document.getElementById(id);
 
 function element(tag, className, text) {
@@ -104,8 +105,11 @@ function insert(list, item) {
   else list.prepend(item);
 }
 
-function holds({ title, body, answer, note }, text) {
-  return !text || [title, note, pretty(body), pretty(answer)].join('\n').toLowerCase().includes(text);
+function holds(item, text) {
+  if (!text) return true;
+  const { title, body, answer, note } = item.entry;
+  item.searched ??= [title, note, pretty(body), pretty(answer)].join('\n').toLowerCase();
+  return item.searched.includes(text);
 }
 
 function filter(list, conversation) {
@@ -113,17 +117,33 @@ function filter(list, conversation) {
   const text = byId('find').value.trim().toLowerCase();
   let shown = 0;
   for (const item of list.children) {
-    item.hidden = (mine && item.entry.conversation !== conversation) || !holds(item.entry, text);
+    item.hidden = (mine && item.entry.conversation !== conversation) || !holds(item, text);
     shown += !item.hidden;
   }
   byId('quiet').hidden = shown > 0;
   byId('quiet').textContent = list.children.length ? 'Nothing of this on the wire.' : 'Nothing went over the wire yet.';
 }
 
-/** Show what goes over the wire as it goes; `conversation` tells which one the chat shows, `answers` hears of the channel. */
+// A browser tries again by itself when nobody answers, but not after an answer that is an error, of a proxy say.
+function follow(shown, answers, last = '') {
+  const stream = new EventSource(`/admin/wire/stream${last && `?after=${last}`}`);
+  stream.addEventListener('open', () => answers(true));
+  stream.addEventListener('error', () => {
+    answers(false);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(shown, answers, last), RETRY_SECONDS * 1000);
+  });
+  stream.addEventListener('message', ({ data, lastEventId }) => {
+    last = lastEventId;
+    shown(JSON.parse(data));
+  });
+}
+
+/**
+ * Show what goes over the wire as it goes; `conversation` tells which one the chat shows, `answers` hears of the channel.
+ * Returns what to call when the chat shows another conversation.
+ */
 export function followWire(conversation, answers) {
   const list = byId('entries');
-  const stream = new EventSource('/admin/wire/stream');
   let later;
   const count = () => {
     clearTimeout(later);
@@ -136,15 +156,14 @@ export function followWire(conversation, answers) {
     filter(list, conversation());
     count();
   };
-  stream.addEventListener('open', () => answers(true));
-  stream.addEventListener('error', () => answers(false));
-  stream.addEventListener('message', ({ data }) => {
+  const shown = entry => {
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-    insert(list, draw(JSON.parse(data)));
+    insert(list, draw(entry));
     while (list.children.length > LONGEST) list.firstChild.remove();
     look();
     if (atEnd) list.scrollTop = list.scrollHeight;
-  });
+  };
+  follow(shown, answers);
   byId('mine').addEventListener('change', look);
   byId('find').addEventListener('input', () => filter(list, conversation()));
   byId('clear').addEventListener('click', () => {
@@ -153,4 +172,5 @@ export function followWire(conversation, answers) {
   });
   look();
   offerFaults().catch(() => {});
+  return look;
 }
