@@ -319,6 +319,12 @@ async def test_the_end_of_the_input_ends_the_chat_also_at_a_field(typist):
     assert await typist.left() == 0
 
 
+async def test_the_longest_line_that_a_terminal_leaves_whole_is_sent_without_a_word(typist):
+    typist.type("x" * 4094 + "\n")
+    await typist.see("bot: echo: " + "x" * 4094)
+    assert "cut this line" not in typist.seen
+
+
 async def test_a_line_that_the_terminal_cut_is_told(typist):
     typist.type("x" * 4095)
     typist.type("xxx\n")
