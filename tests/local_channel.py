@@ -116,7 +116,7 @@ class Client:
         assert answer.status == 200, answer.body
         return answer.body
 
-    async def frames(self, url, count, seconds=5.0):
+    async def frames(self, url, count, seconds=60.0):
         """The first `count` activities of a stream, with its last watermark."""
         activities, watermark = [], None
         async with self.session.ws_connect(url) as stream:

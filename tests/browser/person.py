@@ -68,7 +68,7 @@ async def say(page, text):
     await page.locator(INPUT).press("Enter")
 
 
-async def see(page, text, seconds=15):
+async def see(page, text, seconds=60):
     await page.get_by_text(text).first.wait_for(timeout=seconds * 1000)
 
 

@@ -64,7 +64,7 @@ class Chat:
         self.seen += new
         return new
 
-    def wait(self, accept: Callable[[Activity], bool], seconds: float = 30, since: int = 0) -> Activity:
+    def wait(self, accept: Callable[[Activity], bool], seconds: float = 60, since: int = 0) -> Activity:
         """The first activity of the bot, from number `since` of `seen`, that is accepted."""
         end = time.monotonic() + seconds
         checked = since
@@ -78,10 +78,10 @@ class Chat:
             self.poll()
             time.sleep(0.05)
 
-    def wait_text(self, *parts: str, seconds: float = 30, since: int = 0) -> Activity:
+    def wait_text(self, *parts: str, seconds: float = 60, since: int = 0) -> Activity:
         return self.wait(lambda activity: all(part in text_of(activity) for part in parts), seconds, since)
 
-    def ask(self, text: str, *parts: str, seconds: float = 30) -> Activity:
+    def ask(self, text: str, *parts: str, seconds: float = 60) -> Activity:
         """Say something and wait for an answer with these words."""
         since = len(self.seen)
         self.say(text)

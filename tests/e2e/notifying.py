@@ -29,7 +29,7 @@ def notify(stack: Stack, chat: Chat, **fields: Any) -> dict[str, Any]:
     return stack.api("POST", "notifications", ask(chat, **fields), **headers)
 
 
-def ended(stack: Stack, identity: str, seconds: float = 20) -> dict[str, Any]:
+def ended(stack: Stack, identity: str, seconds: float = 60) -> dict[str, Any]:
     end = time.monotonic() + seconds
     while True:
         found = stack.api("GET", f"notifications/{identity}")

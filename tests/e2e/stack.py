@@ -103,14 +103,14 @@ class Stack:
             table = service.get_table_client("ledger")
             return dict(table.get_entity(operation.split("-", maxsplit=1)[0], f"{operation}-result"))
 
-    def wait_delivered(self, operation: str, seconds: float = 20) -> dict[str, Any]:
+    def wait_delivered(self, operation: str, seconds: float = 60) -> dict[str, Any]:
         end = time.monotonic() + seconds
         while (row := self.ledger_row(operation))["State"] != "delivered":
             assert time.monotonic() < end, row
             time.sleep(0.1)
         return row
 
-    def wait_ended(self, instance: str, seconds: float = 40) -> dict[str, Any]:
+    def wait_ended(self, instance: str, seconds: float = 90) -> dict[str, Any]:
         end = time.monotonic() + seconds
         while True:
             with suppress(OSError, HttpError):

@@ -31,7 +31,7 @@ class Host:
         )
         self.wait(lambda: request("GET", f"http://127.0.0.1:{self.port}/admin/host/status", timeout=2))
 
-    def wait(self, look, seconds: float = 30) -> Any:
+    def wait(self, look, seconds: float = 60) -> Any:
         end = time.monotonic() + seconds
         while True:
             try:

@@ -253,7 +253,7 @@ async def test_the_wire_can_be_followed(channel, bot, question):
         await bot.say(question, "live")
         seen = b""
         while b"live" not in seen:
-            seen += await asyncio.wait_for(stream.content.readline(), 5)
+            seen += await asyncio.wait_for(stream.content.readline(), 60)
     assert re.search(rb"id: \d+\ndata: ", seen)
 
 

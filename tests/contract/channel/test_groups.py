@@ -134,7 +134,7 @@ async def test_the_page_opens_a_group_as_any_of_its_people(channel, bot):
 async def test_a_stream_of_a_group_carries_what_each_member_says(channel, bot):
     answer = await channel.dl("POST", "/conversations", GROUP)
     conversation = answer.body["conversationId"]
-    frames = asyncio.ensure_future(channel.frames(answer.body["streamUrl"], 3, 30))
+    frames = asyncio.ensure_future(channel.frames(answer.body["streamUrl"], 3))
     await say(channel, conversation, "29:ann", "lunch?")
     await say(channel, conversation, "29:bob", "@Bot where?")
     activities, _ = await frames

@@ -26,7 +26,7 @@ def host(hosts: list[Host], queues: QueueServer, tmp_path) -> Host:
     return started
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

@@ -47,7 +47,7 @@ class Stack:
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [found for found in map(json.loads, lines) if (found["name"], found["event"]) == (name, event)]
 
-    def until(self, condition, seconds: float = 20.0) -> None:
+    def until(self, condition, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.text

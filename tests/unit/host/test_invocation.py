@@ -40,7 +40,7 @@ def raising(error: BaseException) -> Function:
 @pytest.mark.parametrize("error", RAISED, ids=repr)
 async def test_a_sync_function_that_would_end_its_thread_fails(invoker: Invoker, error: BaseException) -> None:
     with pytest.raises(AppExitError) as caught:
-        await asyncio.wait_for(invoker.call(raising(error), None), 5)
+        await asyncio.wait_for(invoker.call(raising(error), None), 60)
     assert told(caught.value).startswith(f"{type(error).__name__}: 3\n")
     assert "in call" in told(caught.value)
 

@@ -19,7 +19,7 @@ class Client:
         self.reader, self.writer = reader, writer
 
     async def reply(self) -> str:
-        lines = [(await asyncio.wait_for(self.reader.readline(), 5)).decode()]
+        lines = [(await asyncio.wait_for(self.reader.readline(), 60)).decode()]
         while lines[-1][3:4] == "-":
             lines.append((await self.reader.readline()).decode())
         return "".join(lines)
