@@ -235,7 +235,11 @@ async def test_yes_and_no_answer_the_one_open_question(dialogue, engine, desk, w
 async def test_two_decisions_at_the_same_moment_are_one(dialogue, engine, desk):
     identity = the_id(await say(dialogue, "approval-demo"))
     await desk.table.mark(identity, waiting={"kind": "approval", "event": "approval-1", "question": "Shall I?"})
-    answers = await asyncio.gather(*(say(dialogue, verb, activity=verb) for verb in ["approve", "reject"] * 4))
+    # By buttons, which name the question: a word finds none open once the first decision stands.
+    presses = [{"action": verb, "operation": identity, "event": "approval-1"} for verb in ["approve", "reject"] * 4]
+    answers = await asyncio.gather(
+        *(say(dialogue, "", value=press, activity=f"p{number}") for number, press in enumerate(presses))
+    )
     assert len({data["decision"] for _, _, data in engine.events}) == 1
     assert sum(message["text"].startswith("Noted") for message in answers) == 4
 
