@@ -51,7 +51,7 @@ def ended(stack: Stack, identity: str) -> dict[str, Any]:
 def used(stack: Stack, rule: str) -> int:
     """How often a fault rule has struck."""
     rules = request("GET", f"{stack.channel}/admin/faults")["faults"]
-    return next(found["used"] for found in rules if found["id"] == rule)
+    return next(found.get("used", 0) for found in rules if found["id"] == rule)
 
 
 def told(chat: Chat, words: str) -> int:
