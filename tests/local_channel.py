@@ -127,6 +127,17 @@ class Client:
         return activities, watermark
 
 
+async def ended(process):
+    """The exit status of a program and what it wrote to stderr; it does not outlive the wait."""
+    try:
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, err.decode()
+
+
 class Program(Client):
     """The same calls, to `python -m local.channel` as a process of its own."""
 

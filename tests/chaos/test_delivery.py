@@ -26,6 +26,7 @@ from bench.cloud import Cloud, RefusedError
 SIZES = {"short": (300, 40, 3), "long": (2_000, 200, 10)}
 FINAL = {"delivered", "failed"}
 LETTERS_SECONDS = 120
+PATIENCE = 400
 COLUMNS = ["RowKey", "State", "Ambiguous", "Code", "Attempts", "DeliveredAt", "FailedAt"]
 PERMANENT = [
     *("400", "401", "403", "403-blocked-by-user", "403-disabled-by-admin", "403-writes-blocked", "403-not-in-roster"),
@@ -107,6 +108,13 @@ def wait_all_ended(cloud: Cloud, count: int, seconds: float) -> dict[str, dict[s
         left = Counter(row["State"] for row in rows.values())
         assert time.monotonic() < end, f"not all ended: {left} of {count}"
         time.sleep(0.5)
+
+
+def wait(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def dead_letters(patient: Patient) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +13,11 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from bench.cloud import Cloud, RefusedError
-from tests.chaos.test_delivery import Patient, kept, wait_all_ended
+from tests.chaos.test_delivery import PATIENCE, Patient, kept, wait, wait_all_ended
 
 # More than one request takes away.
 COUNT = 260
 SECRET = "the diagnosis"
-PATIENCE = 400
 
 
 @pytest.mark.timeout(1500)
@@ -69,10 +67,3 @@ def errands(service: TableServiceClient) -> int:
 def contents(service: TableServiceClient) -> int:
     rows = service.get_table_client("ledger").list_entities()
     return sum(SECRET in repr(dict(row)) for row in rows if row["RowKey"].startswith("notify-"))
-
-
-def wait(condition, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,11 +11,10 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from bench.cloud import Cloud, RefusedError, call
-from tests.chaos.test_delivery import Patient, kept, wait_all_ended
+from tests.chaos.test_delivery import PATIENCE, Patient, kept, wait, wait_all_ended
 
 OLD, YOUNG, WAITING = 300, 20, 20
 AGE = timedelta(days=100)
-PATIENCE = 400
 
 
 @pytest.mark.timeout(1500)
@@ -95,10 +93,3 @@ def age(service: TableServiceClient, table: str, row: dict[str, Any], *times: st
     moment = datetime.now(timezone.utc) - AGE
     key = {name: row[name] for name in ("PartitionKey", "RowKey")}
     service.get_table_client(table).update_entity({**key, **dict.fromkeys(times, moment)})
-
-
-def wait(condition, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local_channel import SECRET, free_port
+from tests.local_channel import SECRET, ended, free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -211,13 +211,7 @@ async def test_an_input_that_cannot_be_read_is_an_empty_script(channel, bot):
     # What nohup leaves of a terminal.
     with Path(os.devnull).open("wb") as unreadable:
         process = await begin(channel, wait="0.1", stdin=unreadable)
-    try:
-        _, err = await asyncio.wait_for(process.communicate(), 60)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert (process.returncode, err) == (0, b"")
+    assert await ended(process) == (0, "")
 
 
 @pytest.mark.parametrize("json_lines", [[], ["--json"]], ids=["text", "json"])

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.contract.channel.conftest import ROOT, Program, free_port
+from tests.local_channel import ended
 
 
 async def test_kill_9_loses_nothing_that_was_acknowledged(program, bot):
@@ -176,10 +177,4 @@ async def _run(*arguments):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "local.channel", *arguments, cwd=ROOT, stdout=pipe, stderr=pipe
     )
-    try:
-        _, err = await asyncio.wait_for(process.communicate(), 60)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, err.decode()
+    return await ended(process)
